@@ -1,0 +1,11 @@
+"""Activations whose reported derivative is not the derivative of what they compute."""
+
+from surrogate import derivatives as derivatives
+from surrogate import functions as functions
+from surrogate.activation import SurrogateActivation as SurrogateActivation
+from surrogate.activation import with_derivative as with_derivative
+from surrogate.catalogue import names as names
+from surrogate.catalogue import register as register
+from surrogate.spec import get as get
+
+__version__ = "0.1.0"

@@ -1,0 +1,91 @@
+"""The pair: a function that is computed, and a derivative that is reported."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+
+from torch import Tensor, nn
+
+from surrogate.autograd import report
+from surrogate.derivatives.base import Derivative, as_derivative
+from surrogate.derivatives.shapes import Exact
+from surrogate.functions.base import Elementwise
+from surrogate.precision import require_floating
+
+AnyDerivative = Derivative | Callable[[Tensor], Tensor] | Callable[[Tensor, Tensor], Tensor]
+
+
+class SurrogateActivation(nn.Module):
+    """An activation that computes `function` and reports `derivative` as its derivative.
+
+    Forward, it is the function bit for bit. Backward, grad_input is grad_output times the
+    derivative's slope at x, or the derivative's rule of (x, grad_output). Parameters of the
+    function get their true gradient. The shape and dtype of the input are kept.
+
+    Args:
+        function: any elementwise callable, Tensor → Tensor of the same shape and dtype: one of
+            `surrogate.functions`, a module, a lambda.
+        derivative: one of `surrogate.derivatives`, or a callable of x (the slope), or a callable
+            of (x, grad_output) (grad_input itself).
+
+    Raises:
+        TypeError: function or derivative is no such thing; in forward, for input that is not a
+            floating-point tensor, or a function that changes the dtype.
+        ValueError: in forward, for a function that changes the shape.
+
+    >>> import torch
+    >>> from surrogate import SurrogateActivation
+    >>> spike = SurrogateActivation(lambda x: (x > 0).to(x), lambda x: 1 / (1 + x.abs()) ** 2)
+    >>> x = torch.tensor([-1.0, 0.0, 3.0], requires_grad=True)
+    >>> spike(x).tolist()
+    [0.0, 0.0, 1.0]
+    >>> spike(x).sum().backward()
+    >>> x.grad.tolist()
+    [0.25, 1.0, 0.0625]
+    """
+
+    def __init__(self, function: Elementwise, derivative: AnyDerivative) -> None:
+        super().__init__()
+        if isinstance(function, type) or not callable(function):
+            raise TypeError(f"function must be a callable Tensor → Tensor, got {function!r}")
+        self.function = function
+        self.derivative = as_derivative(derivative)
+        self._bound = self.derivative.bind(function)
+        modules = [module for module in _modules_in(self.derivative) if module is not function]
+        if modules:  # so that they move, train and are saved with the pair
+            self.derivative_modules = nn.ModuleList(modules)
+
+    def forward(self, x: Tensor) -> Tensor:
+        require_floating(x, "SurrogateActivation")
+        if isinstance(self.derivative, Exact):
+            return self.function(x)
+        return report(x, self.function, self._bound)
+
+    def __repr__(self) -> str:
+        return f"{self.function!r} / {self.derivative!r}"
+
+    __str__ = __repr__
+
+
+def with_derivative(derivative: AnyDerivative) -> Callable[[Elementwise], SurrogateActivation]:
+    """Decorator: pair the function below it with a derivative.
+
+    >>> import torch
+    >>> import surrogate
+    >>> @surrogate.with_derivative(lambda x: torch.exp(-x.abs()))
+    ... def spike(x):
+    ...     return (x > 0).to(x)
+    >>> spike(torch.tensor([-2.0, 2.0])).tolist()
+    [0.0, 1.0]
+    """
+    return lambda function: SurrogateActivation(function, derivative)
+
+
+def _modules_in(part: object) -> Iterator[nn.Module]:
+    """The modules that a derivative is made of."""
+    if isinstance(part, nn.Module):
+        yield part
+    elif isinstance(part, Derivative):
+        for field in dataclasses.fields(part):  # type: ignore[arg-type]
+            yield from _modules_in(getattr(part, field.name))

@@ -1,0 +1,224 @@
+"""Where the lie is told: forward, a function's value; backward, another derivative.
+
+In eager mode it is told by a `torch.autograd.Function` that keeps for the backward pass only what
+the derivative needs. A tracer can't follow that everywhere (torch.compile drops a custom forward
+mode, torch.export drops the whole Function), so it is told in two more ways that mean the same:
+
+* `torch.compile` sees the slope as an ordinary tensor, grafted on to the value by one opaque node.
+  Whatever the slope keeps is then for the compiler to choose;
+* `torch.export` sees ordinary operators only: value + (x − x.detach()) · slope.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import Function, forward_ad
+
+from surrogate.derivatives.base import Derivative, Pointwise
+from surrogate.functions.base import Elementwise
+from surrogate.precision import in_working_precision, require_like
+
+
+def report(x: Tensor, function: Elementwise, derivative: Derivative) -> Tensor:
+    """function(x), which reports the derivative for x and its true gradient for everything else."""
+    hidden = x.detach()
+    value = require_like(function(hidden), x, "function", function)
+    if isinstance(derivative, Pointwise):
+        slope = partial(in_working_precision, derivative.slope)
+        if torch.compiler.is_exporting():
+            return _spelled_out(value, x, slope)
+        if torch.compiler.is_compiling():
+            return _graft(value, x, slope(x))
+        return _apply(_PointwiseReport, value, x, derivative)
+    if torch.compiler.is_exporting():
+        raise RuntimeError(
+            f"{derivative!r} depends on the upstream gradient, which torch.export can't represent: "
+            "export the function by itself, or use a pointwise derivative"
+        )
+    if torch.compiler.is_compiling():
+        return _UpstreamRule.apply(_without_forward_mode(x), value, derivative)
+    return _apply(_UpstreamReport, value, x, derivative)
+
+
+class _Held:
+    """A value that is hidden from autograd, so that it can be returned without a copy."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        self.tensor = tensor
+
+
+def _apply(rule: type[Function], value: Tensor, x: Tensor, derivative: Derivative) -> Tensor:
+    transformed = torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
+    if transformed or value.requires_grad:
+        return rule.apply(x, value, derivative)
+    if not (x.requires_grad and torch.is_grad_enabled()):
+        return value
+    # A function that returns its own input would make input and output one tensor.
+    return rule.apply(x, _Held(value.clone() if value._is_view() else value), derivative)
+
+
+class _Report(Function):
+    """The value goes forward; backward is for the subclass, which says what to keep for it."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor, value: Tensor | _Held, derivative: Derivative) -> Tensor:
+        # Returned as it is, a tensor argument would make the output a view of it.
+        return value.tensor if isinstance(value, _Held) else value.clone()
+
+
+class _PointwiseReport(_Report):
+    """grad_input = grad_output · slope(x)."""
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        x, _, ctx.derivative = inputs
+        ctx.dtype = x.dtype
+        kept = ctx.derivative.keep(x)
+        ctx.save_for_backward(kept)
+        ctx.save_for_forward(kept)
+
+    @staticmethod
+    def slope(ctx: Any) -> Tensor | float:
+        (kept,) = ctx.saved_tensors
+        if kept is None or not kept.is_floating_point():
+            slope = ctx.derivative.slope_from_kept(kept)
+            return slope.to(ctx.dtype) if isinstance(slope, Tensor) else slope
+        return in_working_precision(ctx.derivative.slope_from_kept, kept)
+
+    @staticmethod
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
+        of_x, of_value, _ = ctx.needs_input_grad
+        return (
+            _scaled(grad_output, _PointwiseReport.slope(ctx)) if of_x else None,
+            grad_output if of_value else None,
+            None,
+        )
+
+    @staticmethod
+    def jvp(ctx: Any, x_tangent: Tensor | None, value_tangent: Tensor | None, _: None) -> Tensor:
+        return _sum_of_tangents(x_tangent, _PointwiseReport.slope(ctx), value_tangent)
+
+
+def _scaled(gradient: Tensor, slope: Tensor | float) -> Tensor:
+    return gradient if isinstance(slope, float) and slope == 1 else gradient * slope
+
+
+def _sum_of_tangents(
+    x_tangent: Tensor | None, slope: Tensor | float, value_tangent: Tensor | None
+) -> Tensor:
+    if x_tangent is None:
+        assert value_tangent is not None
+        return value_tangent.clone()
+    tangent = x_tangent * slope
+    return tangent if value_tangent is None else tangent + value_tangent
+
+
+class _UpstreamRule(_Report):
+    """grad_input = rule(x, grad_output); without forward mode, so torch.compile can trace it."""
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        x, _, ctx.derivative = inputs
+        ctx.save_for_backward(x)
+
+    @staticmethod
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
+        (x,) = ctx.saved_tensors
+        of_x, of_value, _ = ctx.needs_input_grad
+        return (
+            in_working_precision(ctx.derivative.rule, x, grad_output) if of_x else None,
+            grad_output if of_value else None,
+            None,
+        )
+
+
+class _UpstreamReport(_UpstreamRule):
+    """The same for eager mode, where forward mode is refused with a reason."""
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> Tensor:
+        raise no_forward_mode(repr(ctx.derivative))
+
+
+def no_forward_mode(derivative: str) -> RuntimeError:
+    """The error for a forward-mode derivative that does not exist."""
+    return RuntimeError(
+        f"{derivative} depends on the upstream gradient, which forward mode (jvp, jacfwd, hessian) "
+        "does not have: there is no such derivative. Use reverse mode (grad, vjp, jacrev), or a "
+        "pointwise derivative"
+    )
+
+
+class _ReverseModeOnly(Function):
+    """The identity, for torch.compile, which would replace a missing forward mode by the truth."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor) -> Tensor:
+        return x.clone()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
+        pass
+
+    @staticmethod
+    def backward(ctx: Any, grad_output: Tensor) -> Tensor:
+        return grad_output
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor) -> Tensor:
+        raise no_forward_mode("This derivative")
+
+
+@torch.compiler.allow_in_graph
+def _without_forward_mode(x: Tensor) -> Tensor:
+    return _ReverseModeOnly.apply(x)
+
+
+class _Graft(Function):
+    """value, with the slope grafted on: what torch.compile sees of a pointwise report."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(value: Tensor, x: Tensor, slope: Tensor) -> Tensor:
+        return value.clone()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        ctx.save_for_backward(inputs[2])
+        ctx.save_for_forward(inputs[2])
+
+    @staticmethod
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
+        (slope,) = ctx.saved_tensors
+        return grad_output, grad_output * slope, None
+
+    @staticmethod
+    def jvp(
+        ctx: Any, value_tangent: Tensor | None, x_tangent: Tensor | None, _: Tensor | None
+    ) -> Tensor:
+        (slope,) = ctx.saved_tensors
+        return _sum_of_tangents(x_tangent, slope, value_tangent)
+
+
+@torch.compiler.allow_in_graph
+def _graft(value: Tensor, x: Tensor, slope: Tensor) -> Tensor:
+    return _Graft.apply(value, x, slope)
+
+
+def _spelled_out(value: Tensor, x: Tensor, slope: Elementwise) -> Tensor:
+    """The same in ordinary operators, for torch.export; right to second order.
+
+    The factor that is 0 has the derivative 1 in x. Where x is infinite it is set to 0 for good.
+    """
+    hidden = x.detach()
+    zero = (x - hidden).masked_fill(hidden.isinf(), 0)
+    return value + zero * (0.5 * (slope(x) + slope(hidden)))

@@ -1,0 +1,75 @@
+"""What every part has in common: it prints as text that reads back, and it refuses bad arguments.
+
+The parts (functions and derivatives) are frozen dataclasses. Their representation names the fields
+that differ from the defaults, so it is short, and `surrogate.get` reads it back to an equal part.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+from collections.abc import Iterable
+from typing import Any
+
+
+class Described:
+    """Mixin: `Cantor(depth=5)` for a dataclass, without the fields that keep their default."""
+
+    def __repr__(self) -> str:
+        changed = (
+            f"{field.name}={getattr(self, field.name)!r}"
+            for field in dataclasses.fields(self)  # type: ignore[arg-type]
+            if getattr(self, field.name) != field.default
+        )
+        return f"{type(self).__name__}({', '.join(changed)})"
+
+
+def require_number(
+    owner: object,
+    name: str,
+    *,
+    above: float = -math.inf,
+    least: float = -math.inf,
+    below: float = math.inf,
+    most: float = math.inf,
+    integer: bool = False,
+) -> None:
+    """Raise an error that names the argument, its value and what is allowed.
+
+    Raises:
+        TypeError: the argument is not a number, or not an integer where one is needed.
+        ValueError: it is not finite or out of range.
+    """
+    value: Any = getattr(owner, name)
+    kind = "an integer" if integer else "a finite number"
+    limits = [
+        f"{word} {limit:g}"
+        for word, limit in (("above", above), ("at least", least), ("below", below))
+        if math.isfinite(limit)
+    ] + ([f"at most {most:g}"] if math.isfinite(most) else [])
+    allowed = " ".join([kind, " and ".join(limits)]).strip()
+    message = f"{type(owner).__name__}: {name} must be {allowed}, got {value!r}"
+    if isinstance(value, bool) or not isinstance(value, int if integer else (int, float)):
+        raise TypeError(message)
+    inside = math.isfinite(value) and above < value < below and least <= value <= most
+    if not inside:
+        raise ValueError(message)
+
+
+def require_choice(owner: object, name: str, allowed: Iterable[str]) -> None:
+    """Raise ValueError unless the argument is one of the allowed words."""
+    value, allowed = getattr(owner, name), list(allowed)
+    if value not in allowed:
+        raise ValueError(
+            f"{type(owner).__name__}: {name} must be one of {', '.join(map(repr, allowed))}, "
+            f"got {value!r}{did_you_mean(value, allowed)}"
+        )
+
+
+def did_you_mean(wrong: object, known: Iterable[str]) -> str:
+    """'; did you mean 'cantor2'?' if a known name is close, else nothing."""
+    known = list(known)
+    folded = {name.lower(): name for name in known}
+    close = difflib.get_close_matches(str(wrong).lower(), folded, n=1, cutoff=0.6)
+    return f"; did you mean {folded[close[0]]!r}?" if close else ""

@@ -1,0 +1,69 @@
+"""What every function of ours is: elementwise, typed by its input, printable, comparable."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from surrogate.describe import Described
+from surrogate.precision import in_working_precision, require_floating
+from surrogate.registry import Registry
+
+if TYPE_CHECKING:
+    from surrogate.derivatives.kernels import Kernel
+
+Elementwise = Callable[[Tensor], Tensor]
+
+functions: Registry[type] = Registry("function")
+
+
+class Function(Described):
+    """An elementwise function y = f(x): Tensor in, Tensor of the same shape and dtype out.
+
+    A subclass is a frozen dataclass with the formulas of the `value` and, if there is one in closed
+    form, of its `slope`; float16 and bfloat16 input reaches them as float32. Three optional facts
+    about the graph let `Blurred` work fast and exactly:
+
+    * `period`: p, if f(x + p) − f(x) is constant;
+    * `straight_outside`: (low, high), if f is a straight line below low and above high (to the
+      precision of float64);
+    * `blurred_slope`: the derivative of f ∗ kernel in closed form.
+    """
+
+    period: float | None = None
+    straight_outside: tuple[float, float] | None = None
+
+    def __call__(self, x: Tensor) -> Tensor:
+        require_floating(x, type(self).__name__)
+        return in_working_precision(self.value, x)
+
+    @abstractmethod
+    def value(self, x: Tensor) -> Tensor:
+        """The formula, for float32 and float64."""
+
+    def slope(self, x: Tensor) -> Tensor:
+        """The true derivative: in closed form where a subclass gives it, here by autograd."""
+        return slope_by_autograd(self, x)
+
+    def blurred_slope(self, x: Tensor, kernel: Kernel) -> Tensor | None:
+        """(f ∗ kernel)'(x) in closed form, or None where there is none."""
+        return None
+
+
+def slope_by_autograd(function: Elementwise, x: Tensor) -> Tensor:
+    """The true derivative of any elementwise callable.
+
+    Raises:
+        RuntimeError: under torch.export, which can't follow a derivative inside a forward pass.
+    """
+    if torch.compiler.is_exporting():
+        raise RuntimeError(
+            f"torch.export can't follow the derivative of {function!r} by autograd; export needs a "
+            "surrogate.functions.Function that gives its slope in closed form"
+        )
+    pullback = torch.func.vjp(function, x)[1]
+    return pullback(torch.ones_like(x))[0]

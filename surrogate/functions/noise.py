@@ -1,0 +1,75 @@
+"""Fixed noise as a function: arbitrary, but the same every time."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from surrogate.describe import require_number
+from surrogate.functions.base import Function, functions
+from surrogate.tables import constant_table, look_up
+
+LATTICE_POINTS = 256
+
+
+@functions.register
+@dataclass(frozen=True, repr=False)
+class PerlinNoise(Function):
+    """One-dimensional value noise: a fixed random array, joined by smoothstep curves.
+
+    With the lattice position p = resolution · x, i = ⌊p⌋, t = p − i and the random values vᵢ
+    from U(−1, 1):
+
+        y  = vᵢ + (vᵢ₊₁ − vᵢ) · (3t² − 2t³)
+        y' = resolution · (vᵢ₊₁ − vᵢ) · 6t(1 − t)
+
+    The array has 256 values and repeats, so every finite x has a value, and they depend on the
+    seed alone: they are the same on every device, in every dtype and after every reload. NaN at
+    ±inf, where there is no limit.
+
+    Args:
+        resolution: lattice points per unit of x.
+        seed: of the array.
+
+    Source: Perlin 1985 for lattice noise; "a random array with smoothstep interpolation".
+    """
+
+    resolution: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        require_number(self, "resolution", above=0)
+        require_number(self, "seed", least=0, integer=True)
+
+    @property
+    def period(self) -> float:  # type: ignore[override]
+        return LATTICE_POINTS / self.resolution
+
+    def value(self, x: Tensor) -> Tensor:
+        left, rise, t = self._cell(x)
+        return left + rise * (t * t * (3 - 2 * t))
+
+    def slope(self, x: Tensor) -> Tensor:
+        _, rise, t = self._cell(x)
+        return self.resolution * rise * 6 * t * (1 - t)
+
+    def _cell(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The value at the left end of x's cell, the rise to the right end, and the place in it."""
+        # fmod first: the product could overflow, and the array repeats anyway.
+        position = torch.fmod(x, self.period) * self.resolution
+        lattice = torch.floor(position.detach())
+        index = lattice.remainder(LATTICE_POINTS).to(torch.int32)
+        values, rises = _lattice(x.dtype, x.device, self.seed)
+        return look_up(values, index), look_up(rises, index), position - lattice
+
+
+@constant_table
+def _lattice(seed: int) -> np.ndarray:
+    """Values and rises to the next value; multiples of 2⁻²⁰, so exact in float32 and float64."""
+    uniform = random.Random(seed).random
+    values = np.array([round((2 * uniform() - 1) * 2**20) / 2**20 for _ in range(LATTICE_POINTS)])
+    return np.stack([values, np.roll(values, -1) - values])

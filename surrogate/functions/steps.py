@@ -1,0 +1,133 @@
+"""Step functions, hard and soft: flat where they are hard, so the truth teaches nothing."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from surrogate.describe import require_number
+from surrogate.functions.base import Function, functions
+
+if TYPE_CHECKING:
+    from surrogate.derivatives.kernels import Kernel
+
+
+@functions.register
+@dataclass(frozen=True, repr=False)
+class Heaviside(Function):
+    """1 if x > 0, 0 if x < 0, `at_zero` at the tie x = 0. Derivative: 0 almost everywhere.
+
+    The default fires at the threshold (x ≥ 0); `at_zero=0.0` fires above it.
+    """
+
+    at_zero: float = 1.0
+    straight_outside = (0.0, 0.0)
+
+    def __post_init__(self) -> None:
+        require_number(self, "at_zero")
+
+    def value(self, x: Tensor) -> Tensor:
+        return _step(x, low=0.0, at_zero=self.at_zero)
+
+    def slope(self, x: Tensor) -> Tensor:
+        return torch.zeros_like(x)
+
+    def blurred_slope(self, x: Tensor, kernel: Kernel) -> Tensor:
+        return kernel.density(x)
+
+
+@functions.register
+@dataclass(frozen=True, repr=False)
+class Sign(Function):
+    """1 if x > 0, −1 if x < 0, `at_zero` at the tie x = 0. Derivative: 0 almost everywhere."""
+
+    at_zero: float = 0.0
+    straight_outside = (0.0, 0.0)
+
+    def __post_init__(self) -> None:
+        require_number(self, "at_zero")
+
+    def value(self, x: Tensor) -> Tensor:
+        return _step(x, low=-1.0, at_zero=self.at_zero)
+
+    def slope(self, x: Tensor) -> Tensor:
+        return torch.zeros_like(x)
+
+    def blurred_slope(self, x: Tensor, kernel: Kernel) -> Tensor:
+        return 2 * kernel.density(x)
+
+
+def _step(x: Tensor, low: float, at_zero: float) -> Tensor:
+    """1 above 0, low below it, at_zero at it, NaN for NaN (which torch.sign would turn into 0)."""
+    y = torch.where(x > 0, 1.0, torch.where(x == 0, at_zero, low)).to(x.dtype)
+    return torch.where(x.isnan(), x, y)
+
+
+@functions.register
+@dataclass(frozen=True, repr=False)
+class Staircase(Function):
+    """step · round(x / step). Derivative: 0 almost everywhere.
+
+    It goes through the origin; ties (x an odd multiple of step / 2) go to the even step.
+    """
+
+    step: float = 1.0
+
+    def __post_init__(self) -> None:
+        require_number(self, "step", above=0)
+
+    @property
+    def period(self) -> float:  # type: ignore[override]
+        return self.step
+
+    def value(self, x: Tensor) -> Tensor:
+        y = self.step * torch.round(x / self.step)
+        # Beyond the largest number divided by step the quotient overflows; the steps are far
+        # below the spacing of the numbers there.
+        return torch.where(y.isinf(), x.detach(), y)
+
+    def slope(self, x: Tensor) -> Tensor:
+        return torch.zeros_like(x)
+
+
+@functions.register
+@dataclass(frozen=True, repr=False)
+class SoftStaircase(Function):
+    """The staircase with rounded corners: with θ = 2πx / step and r = 1 − softness,
+
+        y  = x − step/π · atan2(r sin θ, 1 + r cos θ)
+        y' = (1 − r²) / (1 + 2 r cos θ + r²)
+
+    From almost hard corners (softness → 0) to a straight line (softness = 1). It has the hard
+    staircase's fixed points and is smooth and strictly increasing: y' (the Poisson kernel) runs
+    from softness / (2 − softness) on the treads to (2 − softness) / softness on the risers.
+    """
+
+    step: float = 1.0
+    softness: float = 0.5
+
+    def __post_init__(self) -> None:
+        require_number(self, "step", above=0)
+        require_number(self, "softness", above=0, most=1)
+
+    @property
+    def period(self) -> float:  # type: ignore[override]
+        return self.step
+
+    def value(self, x: Tensor) -> Tensor:
+        r, angle = 1 - self.softness, self._angle(x)
+        y = x - self.step / math.pi * torch.atan2(r * angle.sin(), 1 + r * angle.cos())
+        return torch.where(angle.isnan(), x, y)
+
+    def slope(self, x: Tensor) -> Tensor:
+        r, angle = 1 - self.softness, self._angle(x)
+        return (1 - r**2) / (1 + 2 * r * angle.cos() + r**2)
+
+    def _angle(self, x: Tensor) -> Tensor:
+        """θ, less the turns that are whole: the sine of a large angle would be inaccurate."""
+        scaled = x / self.step
+        return 2 * math.pi * (scaled - torch.round(scaled.detach()))

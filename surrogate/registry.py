@@ -1,0 +1,51 @@
+"""Names to things: the one kind of table in which functions, derivatives and pairs are found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Generic, TypeVar
+
+from surrogate.describe import did_you_mean
+
+Entry = TypeVar("Entry", bound=Callable[..., object])
+
+
+class Registry(Generic[Entry]):
+    """Classes or factories by name; a name is given once and a lookup that fails says what is near.
+
+    Args:
+        kind: what the entries are, for error messages ("function", "derivative", "activation").
+    """
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self._entries: dict[str, Entry] = {}
+
+    def register(self, entry: Entry, name: str | None = None) -> Entry:
+        """Add an entry under its own or the given name; usable as a decorator.
+
+        Raises:
+            ValueError: the name is taken, or is not an identifier.
+        """
+        name = name or entry.__name__
+        if not name.isidentifier():
+            raise ValueError(f"{self.kind} name {name!r} must be a Python identifier")
+        if name in self._entries:
+            raise ValueError(f"{self.kind} {name!r} is registered already")
+        self._entries[name] = entry
+        return entry
+
+    def __getitem__(self, name: str) -> Entry:
+        try:
+            return self._entries[name]
+        except KeyError:
+            raise ValueError(f"unknown {self.kind} {name!r}{did_you_mean(name, self)}") from None
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)

@@ -1,0 +1,201 @@
+"""Text to objects: the one place that reads the text form of a pair.
+
+    pair       := function "/" derivative  |  name of the catalogue, with arguments if it takes some
+    function   := Name(arguments)
+    derivative := Name(arguments) | derivative + derivative | number * derivative | (derivative)
+    arguments  := numbers, strings, True, False, None, functions, derivatives
+
+It is Python's expression grammar, read with `ast` against the registries; nothing is evaluated.
+The way back is `str(pair)`.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import math
+import operator
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from surrogate.activation import SurrogateActivation
+from surrogate.catalogue import catalogue
+from surrogate.derivatives import Derivative, derivatives
+from surrogate.describe import did_you_mean
+from surrogate.functions import functions
+from surrogate.registry import Registry
+
+LONGEST = 2000  # characters; nested deeper than this can't get, either
+
+
+def get(text: str) -> SurrogateActivation:
+    """The pair that a text stands for; a new instance each time.
+
+    Args:
+        text: a name of the catalogue (`cantor2`), with arguments if it takes some
+            (`cantor2(depth=5)`), or a function and a derivative
+            (`Staircase(step=0.5) / Blurred(width=0.3)`).
+
+    Raises:
+        ValueError: the text is no such thing; the message points at the place.
+
+    >>> import surrogate
+    >>> surrogate.get("cantor2")
+    Cantor() / Constant()
+    >>> surrogate.get("ReLU() / 0.5 * Constant(1) + 0.5 * Exact()").derivative
+    0.5 * Constant(value=1) + 0.5 * Exact()
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"get takes a text, got {type(text).__name__}")
+    if len(text) > LONGEST:
+        raise ValueError(f"the text of a pair has at most {LONGEST} characters, got {len(text)}")
+    slash = _top_level_slash(text)
+    if slash is None:
+        return _Reader(text, 0).catalogue_entry()
+    function = _Reader(text[:slash], 0, text).function()
+    return SurrogateActivation(function, _Reader(text[slash + 1 :], slash + 1, text).derivative())
+
+
+def _top_level_slash(text: str) -> int | None:
+    """Where function and derivative part: the first slash outside parentheses."""
+    depth = 0
+    for place, character in enumerate(text):
+        depth += (character == "(") - (character == ")")
+        if character == "/" and depth == 0:
+            return place
+    return None
+
+
+class _Reader:
+    """Reads one expression, a part of a whole text in which errors are shown."""
+
+    def __init__(self, part: str, offset: int, whole: str | None = None) -> None:
+        self.whole = part if whole is None else whole
+        indent = len(part) - len(part.lstrip())
+        self.offset = offset + indent
+        self.part = part.strip()
+        if not self.part:
+            self._fail("something is missing", None)
+        try:
+            self.tree = ast.parse(self.part, mode="eval").body
+        except SyntaxError as error:
+            self.offset += (error.offset or 1) - 1
+            self._fail("this can't be read", None)
+        except (ValueError, RecursionError, MemoryError):
+            self._fail("this can't be read", None)
+
+    def catalogue_entry(self) -> SurrogateActivation:
+        if isinstance(self.tree, ast.Name):
+            return self._call(catalogue, self.tree, self.tree, [], [])
+        name, args, keywords = self._parts(
+            self.tree, "the name of an activation, or Function / Derivative"
+        )
+        if name.id not in catalogue and (name.id in functions or name.id in derivatives):
+            self._fail(f"{name.id} is half a pair: write Function(…) / Derivative(…)", name)
+        return self._call(catalogue, self.tree, name, args, keywords)
+
+    def function(self) -> Callable[..., Any]:
+        return self._function(self.tree)
+
+    def derivative(self) -> Derivative:
+        return self._derivative(self.tree)
+
+    def _function(self, node: ast.expr) -> Any:
+        return self._call(functions, node, *self._parts(node, "a function, such as ReLU()"))
+
+    def _derivative(self, node: ast.expr) -> Any:
+        if isinstance(node, ast.BinOp):
+            if isinstance(node.op, ast.Add):
+                return self._build(
+                    node, operator.add, self._derivative(node.left), self._derivative(node.right)
+                )
+            if isinstance(node.op, ast.Mult):
+                factor, part = node.left, node.right
+                if _number(factor) is None:
+                    factor, part = part, factor
+                if (number := _number(factor)) is not None:
+                    return self._build(node, operator.mul, number, self._derivative(part))
+            self._fail("derivatives combine by a + b and number * a", node)
+        return self._call(derivatives, node, *self._parts(node, "a derivative, such as Exact()"))
+
+    def _parts(
+        self, node: ast.expr, wanted: str
+    ) -> tuple[ast.Name, list[ast.expr], list[ast.keyword]]:
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            return node.func, node.args, node.keywords
+        hint = f"; write {node.id}()" if isinstance(node, ast.Name) else ""
+        self._fail(f"expected {wanted}{hint}", node)
+
+    def _call(
+        self,
+        registry: Registry[Any],
+        node: ast.expr,
+        name: ast.expr,
+        args: list[ast.expr],
+        keywords: list[ast.keyword],
+    ) -> Any:
+        assert isinstance(name, ast.Name)
+        try:
+            entry = registry[name.id]
+        except ValueError as error:
+            self._fail(str(error), name)
+        signature = inspect.signature(entry)
+        allowed = list(signature.parameters)
+        for keyword in keywords:
+            if keyword.arg not in allowed:
+                self._fail(
+                    f"{name.id} has no argument {keyword.arg!r}"
+                    f"{did_you_mean(keyword.arg, allowed)}"
+                    f" (it takes: {', '.join(allowed) or 'none'})",
+                    keyword.value,
+                )
+        if len(args) > len(allowed):
+            self._fail(f"{name.id} takes {len(allowed)} arguments, got {len(args)}", node)
+        given = dict(zip(allowed, args, strict=False))
+        for keyword in keywords:
+            assert keyword.arg is not None
+            if keyword.arg in given:
+                self._fail(f"{name.id}: {keyword.arg} is given twice", keyword.value)
+            given[keyword.arg] = keyword.value
+        for parameter in signature.parameters.values():
+            if parameter.default is parameter.empty and parameter.name not in given:
+                self._fail(f"{name.id} needs the argument {parameter.name!r}", node)
+        values = {argument: self._argument(argument, value) for argument, value in given.items()}
+        return self._build(node, entry, **values)
+
+    def _argument(self, name: str, node: ast.expr) -> Any:
+        if (number := _number(node)) is not None:
+            return number
+        if isinstance(node, ast.Constant) and (
+            node.value is None or isinstance(node.value, (str, bool))
+        ):
+            return node.value
+        if name == "function":
+            return self._function(node)
+        return self._derivative(node)
+
+    def _build(self, node: ast.expr, make: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        try:
+            return make(*args, **kwargs)
+        except (TypeError, ValueError) as error:
+            self._fail(str(error), node)
+
+    def _fail(self, message: str, node: ast.expr | None) -> NoReturn:
+        start, width = self.offset, 1
+        if node is not None and node.end_col_offset is not None and node.lineno == 1:
+            # ast counts in UTF-8 bytes.
+            start += len(self.part.encode()[: node.col_offset].decode())
+            width = len(self.part.encode()[node.col_offset : node.end_col_offset].decode())
+        raise ValueError(f"{message}\n  {self.whole}\n  {' ' * start}{'^' * max(width, 1)}")
+
+
+def _number(node: ast.expr) -> int | float | None:
+    """A number with or without a sign; None for anything else."""
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.USub, ast.UAdd)):
+        number = _number(node.operand)
+        return -number if number is not None and isinstance(node.op, ast.USub) else number
+    if not isinstance(node, ast.Constant) or isinstance(node.value, bool):
+        return None
+    if isinstance(node.value, (int, float)) and math.isfinite(node.value):
+        return node.value
+    return None

@@ -1,0 +1,60 @@
+"""Look-up tables that are computed once and then lie on each device as plain tensors.
+
+A table is a constant, not state: it depends on its arguments alone, is not part of a checkpoint,
+and `torch.compile` and `torch.export` take it as a constant of the graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Concatenate, ParamSpec
+
+import numpy as np
+import torch
+from torch import Tensor
+
+Arguments = ParamSpec("Arguments")
+
+
+def look_up(table: Tensor, index: Tensor) -> Tensor:
+    """table[index] for an index of any shape; out-of-range and NaN positions were made integers by
+    the caller and are clamped here."""
+    index = index.clamp(0, len(table) - 1)
+    # index_select is the fastest of torch's ways, and the one that vmap knows for 0-d indices.
+    return table.index_select(0, index.reshape(-1)).view(index.shape)
+
+
+def constant_table(
+    build: Callable[Arguments, np.ndarray],
+) -> Callable[Concatenate[torch.dtype, torch.device, Arguments], Tensor]:
+    """Turn a function that returns an array into one that returns the tensor of it.
+
+    The result takes a dtype and a device first, then the function's own (hashable) arguments.
+    """
+
+    @lru_cache(maxsize=64)
+    def array(*args: Arguments.args, **kwargs: Arguments.kwargs) -> np.ndarray:
+        return build(*args, **kwargs)
+
+    @lru_cache(maxsize=64)
+    def tensor(
+        dtype: torch.dtype,
+        device: torch.device,
+        *args: Arguments.args,
+        **kwargs: Arguments.kwargs,
+    ) -> Tensor:
+        # An inference-mode tensor would be refused by autograd later on.
+        with torch.inference_mode(False):
+            return torch.from_numpy(array(*args, **kwargs)).to(device, dtype)
+
+    @torch.compiler.assume_constant_result
+    def table(
+        dtype: torch.dtype,
+        device: torch.device,
+        *args: Arguments.args,
+        **kwargs: Arguments.kwargs,
+    ) -> Tensor:
+        return tensor(dtype, device, *args, **kwargs)
+
+    return table
