@@ -9,6 +9,9 @@ mode, torch.export drops the whole Function), so it is told in two more ways tha
 * `torch.export` sees ordinary operators only: value + (x − x.detach()) · slope.
 """
 
+# torch's stubs give backward and jvp one argument.
+# pyright: reportIncompatibleMethodOverride=false
+
 from __future__ import annotations
 
 from functools import partial
@@ -58,7 +61,8 @@ def _apply(rule: type[Function], value: Tensor, x: Tensor, derivative: Derivativ
     if not (x.requires_grad and torch.is_grad_enabled()):
         return value
     # A function that returns its own input would make input and output one tensor.
-    return rule.apply(x, _Held(value.clone() if value._is_view() else value), derivative)
+    shared = torch._C._is_alias_of(value, x)
+    return rule.apply(x, _Held(value.clone() if shared else value), derivative)
 
 
 class _Report(Function):

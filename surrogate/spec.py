@@ -147,7 +147,7 @@ class _Reader:
                     f"{name.id} has no argument {keyword.arg!r}"
                     f"{did_you_mean(keyword.arg, allowed)}"
                     f" (it takes: {', '.join(allowed) or 'none'})",
-                    keyword.value,
+                    keyword,
                 )
         if len(args) > len(allowed):
             self._fail(f"{name.id} takes {len(allowed)} arguments, got {len(args)}", node)
@@ -155,7 +155,7 @@ class _Reader:
         for keyword in keywords:
             assert keyword.arg is not None
             if keyword.arg in given:
-                self._fail(f"{name.id}: {keyword.arg} is given twice", keyword.value)
+                self._fail(f"{name.id}: {keyword.arg} is given twice", keyword)
             given[keyword.arg] = keyword.value
         for parameter in signature.parameters.values():
             if parameter.default is parameter.empty and parameter.name not in given:
@@ -180,7 +180,7 @@ class _Reader:
         except (TypeError, ValueError) as error:
             self._fail(str(error), node)
 
-    def _fail(self, message: str, node: ast.expr | None) -> NoReturn:
+    def _fail(self, message: str, node: ast.expr | ast.keyword | None) -> NoReturn:
         start, width = self.offset, 1
         if node is not None and node.end_col_offset is not None and node.lineno == 1:
             # ast counts in UTF-8 bytes.

@@ -65,12 +65,15 @@ class Pointwise(Derivative):
     """grad_input = grad_output · slope(x).
 
     A subclass is a frozen dataclass with a `slope` method that holds the formula. What it needs of
-    x in the backward pass is x itself, unless it overrides `keep` and `slope_from_kept`.
+    x in the backward pass is x itself, unless it overrides `keep` and `slope_from_kept`; one that
+    `keeps_nothing` ignores what the latter is given.
     """
+
+    keeps_nothing = False
 
     @abstractmethod
     def slope(self, x: Tensor) -> Tensor:
-        """The reported derivative at x, of the same shape and dtype (never a half-precision one)."""
+        """The reported derivative at x, of the same shape and dtype."""
 
     def keep(self, x: Tensor) -> Tensor | None:
         """What is kept of x for the backward pass: one tensor, or nothing."""
@@ -124,7 +127,7 @@ class _Multiplication(Derivative):
 
 
 @dataclass(frozen=True, repr=False)
-class Sum(_Addition, Pointwise):
+class Sum(Pointwise, _Addition):
     """left + right: slope(x) = left.slope(x) + right.slope(x)."""
 
     left: Pointwise
@@ -133,7 +136,19 @@ class Sum(_Addition, Pointwise):
     def slope(self, x: Tensor) -> Tensor:
         return self.left.slope(x) + self.right.slope(x)
 
-    rule = Pointwise.rule
+    @property
+    def keeps_nothing(self) -> bool:  # type: ignore[override]
+        return self.left.keeps_nothing and self.right.keeps_nothing
+
+    def keep(self, x: Tensor) -> Tensor | None:
+        if self.left.keeps_nothing:
+            return self.right.keep(x)
+        return self.left.keep(x) if self.right.keeps_nothing else x
+
+    def slope_from_kept(self, kept: Any) -> Tensor | float:
+        if self.left.keeps_nothing or self.right.keeps_nothing:
+            return self.left.slope_from_kept(kept) + self.right.slope_from_kept(kept)
+        return self.slope(kept)
 
 
 @dataclass(frozen=True, repr=False)
@@ -145,7 +160,7 @@ class UpstreamSum(_Addition, UpstreamDependent):
 
 
 @dataclass(frozen=True, repr=False)
-class Multiple(_Multiplication, Pointwise):
+class Multiple(Pointwise, _Multiplication):
     """factor · derivative: slope(x) = factor · derivative.slope(x)."""
 
     factor: float
@@ -160,7 +175,9 @@ class Multiple(_Multiplication, Pointwise):
     def slope_from_kept(self, kept: Any) -> Tensor | float:
         return self.factor * self.derivative.slope_from_kept(kept)
 
-    rule = Pointwise.rule
+    @property
+    def keeps_nothing(self) -> bool:  # type: ignore[override]
+        return self.derivative.keeps_nothing
 
 
 @dataclass(frozen=True, repr=False)

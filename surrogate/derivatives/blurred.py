@@ -18,8 +18,7 @@ from surrogate.functions.base import Elementwise, Function
 from surrogate.tables import constant_table, look_up
 
 LAYERS = 64  # boxes that stand for a kernel where nothing is known of the function
-NODES_PER_WIDTH = 64  # of a table
-MOST_NODES = 2**16
+MOST_NODES = 2**16  # of a table
 CELLS_PER_WIDTH = 4096  # of the fine grid that a table is made from
 MOST_CELLS = 2**20
 
@@ -74,7 +73,7 @@ class Blurred(Pointwise):
         if straight_outside is not None:
             # Further out the slope no longer changes, and differences of F would lose digits.
             low, high = straight_outside
-            margin = kernel.reach * self.width
+            margin = 2 * kernel.reach * self.width
             x = x.clamp(low - margin, high + margin)
         closed = getattr(function, "blurred_slope", lambda x, kernel: None)(x, kernel)
         if closed is not None:
@@ -136,7 +135,7 @@ def _slope_table(function: Function, kernel_type: type[Kernel], width: float) ->
     """
     kernel = kernel_type(width)
     start, length = _extent(function, kernel)
-    wanted = length / kernel.width * NODES_PER_WIDTH
+    wanted = length / kernel.width * kernel.nodes_per_width
     nodes = int(min(max(math.ceil(wanted), 256), MOST_NODES))
     finer = length / kernel.width * CELLS_PER_WIDTH / nodes
     # An even number of cells between nodes puts each node in the middle of the fine grid's points.

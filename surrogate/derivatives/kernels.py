@@ -18,6 +18,7 @@ class Kernel(ABC):
 
     reach = math.inf  # beyond reach · width the area is below the rounding of float64
     peak = math.nan  # width · k(0)
+    nodes_per_width = 64  # for linear interpolation between nodes; more if the density has corners
 
     def density(self, u: Tensor) -> Tensor:
         """k(u)."""
@@ -82,6 +83,7 @@ class Triangle(Kernel):
 
     reach = 1.0
     peak = 1.0
+    nodes_per_width = 1024
 
     @staticmethod
     def shape(v: Tensor) -> Tensor:

@@ -63,6 +63,7 @@ class Constant(Pointwise):
     """
 
     value: float = 1.0
+    keeps_nothing = True
 
     def __post_init__(self) -> None:
         require_number(self, "value")
@@ -73,7 +74,7 @@ class Constant(Pointwise):
     def keep(self, x: Tensor) -> None:
         return None
 
-    def slope_from_kept(self, kept: None) -> float:
+    def slope_from_kept(self, kept: object) -> float:
         return self.value
 
 

@@ -55,7 +55,7 @@ class LeakyReLU(Function):
         return F.leaky_relu(x, self.negative_slope)
 
     def slope(self, x: Tensor) -> Tensor:
-        return torch.where(x > 0, 1.0, self.negative_slope).to(x.dtype)
+        return torch.full_like(x, self.negative_slope).masked_fill(x > 0, 1)
 
     def blurred_slope(self, x: Tensor, kernel: Kernel) -> Tensor:
         return self.negative_slope + (1 - self.negative_slope) * kernel.cumulative(x)

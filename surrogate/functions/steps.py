@@ -63,7 +63,7 @@ class Sign(Function):
 
 def _step(x: Tensor, low: float, at_zero: float) -> Tensor:
     """1 above 0, low below it, at_zero at it, NaN for NaN (which torch.sign would turn into 0)."""
-    y = torch.where(x > 0, 1.0, torch.where(x == 0, at_zero, low)).to(x.dtype)
+    y = torch.full_like(x, low).masked_fill(x == 0, at_zero).masked_fill(x > 0, 1)
     return torch.where(x.isnan(), x, y)
 
 
@@ -129,5 +129,4 @@ class SoftStaircase(Function):
 
     def _angle(self, x: Tensor) -> Tensor:
         """θ, less the turns that are whole: the sine of a large angle would be inaccurate."""
-        scaled = x / self.step
-        return 2 * math.pi * (scaled - torch.round(scaled.detach()))
+        return torch.fmod(x, self.step) * (2 * math.pi / self.step)

@@ -1,0 +1,260 @@
+"""The pair as a module: what users build, call, copy, move and train."""
+
+from __future__ import annotations
+
+import copy
+import io
+import pickle
+import warnings
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import surrogate
+from surrogate import SurrogateActivation
+from surrogate import derivatives as d
+from surrogate import functions as f
+
+NAMES = surrogate.names()
+
+
+def reported(pair: nn.Module, x: Tensor) -> Tensor:
+    x = x.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(pair(x).sum(), x)
+    return gradient
+
+
+def test_catalogue_has_the_promised_names() -> None:
+    promised = (
+        "linear relu leaky_relu rrelu elu gelu silu sigmoid tanh sin cantor cantor2 staircase "
+        "staircase_soft staircase_blurred perlin1 perlin4 perlin16 relu_directional relu_noisy "
+        "relu_blurred sign_ste heaviside_blurred"
+    )
+    assert set(promised.split()) <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_forward_is_the_function_bit_for_bit(name: str) -> None:
+    pair = surrogate.get(name).eval()
+    for dtype in (torch.float64, torch.float32, torch.bfloat16, torch.float16):
+        x = torch.randn(1000).to(dtype)
+        y = pair(x.clone().requires_grad_())
+        assert y.dtype == dtype
+        assert torch.equal(y.detach(), pair.function(x))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_backward_is_the_derivative_in_every_dtype(name: str) -> None:
+    pair = surrogate.get(name).eval()
+    bound = pair.derivative.bind(pair.function)
+    x = torch.randn(1000).bfloat16()  # so that all dtypes see the same numbers
+    upstream = torch.randn(1000).bfloat16()
+    expected = bound.rule(x.double(), upstream.double())
+    for dtype in (torch.float64, torch.float32, torch.bfloat16, torch.float16):
+        at = x.to(dtype).requires_grad_()
+        (gradient,) = torch.autograd.grad(pair(at), at, upstream.to(dtype))
+        assert gradient.dtype == dtype
+        eps = torch.finfo(dtype).eps
+        torch.testing.assert_close(gradient.double(), expected, rtol=4 * eps, atol=2e-5 + eps)
+
+
+def test_straight_through_returns_the_upstream_gradient() -> None:
+    x = torch.randn(100, requires_grad=True)
+    upstream = torch.randn(100)
+    (gradient,) = torch.autograd.grad(surrogate.get("cantor2")(x), x, upstream)
+    assert torch.equal(gradient, upstream)
+
+
+def test_lambdas_modules_and_builtins_make_pairs() -> None:
+    x = torch.randn(100)
+    for function in (lambda x: (x > 0).to(x), nn.Hardtanh(), torch.tanh):
+        for derivative, expected in (
+            (lambda x: 1 / (1 + x.abs()) ** 2, 1 / (1 + x.abs()) ** 2),
+            (lambda x, grad_output: 3 * grad_output, torch.full((100,), 3.0)),
+            (torch.exp, x.exp()),
+            (nn.Sigmoid(), x.sigmoid()),
+            (d.Constant(0.5), torch.full((100,), 0.5)),
+        ):
+            pair = SurrogateActivation(function, derivative)
+            assert torch.equal(pair(x), function(x))
+            torch.testing.assert_close(reported(pair, x), expected)
+
+
+def test_parameters_of_the_function_get_their_true_gradient() -> None:
+    prelu = nn.PReLU(3)
+    pair = SurrogateActivation(prelu, d.Constant(1.0))
+    x = torch.randn(5, 3, requires_grad=True)
+    upstream = torch.randn(5, 3)
+    pair(x).backward(upstream)
+    assert torch.equal(x.grad, upstream)  # type: ignore[arg-type]
+    truth = torch.autograd.grad(prelu(x.detach()), prelu.weight, upstream)[0]
+    assert torch.equal(prelu.weight.grad, truth)  # type: ignore[arg-type]
+    assert set(pair.state_dict()) == {"function.weight"}
+
+
+def test_modules_in_a_derivative_belong_to_the_pair() -> None:
+    pair = SurrogateActivation(f.Heaviside(), d.DerivativeOf(nn.PReLU()))
+    assert len(list(pair.parameters())) == 1
+    pair.double()
+    assert reported(pair, torch.randn(4, dtype=torch.float64)).dtype == torch.float64
+
+
+def test_a_function_that_captures_a_parameter() -> None:
+    scale = torch.tensor(2.0, requires_grad=True)
+    pair = SurrogateActivation(lambda x: torch.round(x) * scale, d.Constant(1.0))
+    x = torch.randn(10, requires_grad=True)
+    of_x, of_scale = torch.autograd.grad(pair(x).sum(), (x, scale))
+    assert torch.equal(of_x, torch.ones(10))
+    torch.testing.assert_close(of_scale, x.detach().round().sum())
+
+
+def test_decorator() -> None:
+    @surrogate.with_derivative(d.Blurred(width=0.5))
+    def spike(x: Tensor) -> Tensor:
+        return (x > 0).to(x)
+
+    assert isinstance(spike, SurrogateActivation)
+    at = torch.zeros(1, dtype=torch.float64)
+    assert float(reported(spike, at)) == pytest.approx(0.7979, rel=0.01)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_copies_are_equal(name: str) -> None:
+    pair = surrogate.get(name)
+    x = torch.randn(50)
+    for other in (copy.deepcopy(pair), pickle.loads(pickle.dumps(pair))):
+        assert str(other) == str(pair)
+        assert torch.equal(reported(other.eval(), x), reported(pair.eval(), x))
+        if isinstance(pair.function, nn.Module):
+            assert other.function is not pair.function
+    buffer = io.BytesIO()
+    torch.save(pair.state_dict(), buffer)
+    buffer.seek(0)
+    surrogate.get(name).load_state_dict(torch.load(buffer, weights_only=True))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_evaluation_does_not_change_the_derivative(name: str) -> None:
+    if name == "rrelu":  # it is what evaluation means for RReLU
+        return
+    pair, x = surrogate.get(name), torch.randn(50)
+    assert torch.equal(reported(pair.eval(), x), reported(pair.train(), x))
+
+
+def test_the_output_may_be_changed_in_place_and_is_never_the_input() -> None:
+    for pair in (
+        SurrogateActivation(f.Identity(), d.Constant(0.5)),
+        SurrogateActivation(lambda x: x.view_as(x), d.Constant(0.5)),
+        SurrogateActivation(nn.PReLU(), d.Constant(0.5)),
+        surrogate.get("cantor2"),
+    ):
+        leaf = torch.randn(10, requires_grad=True)
+        x = leaf * 1.0
+        before = x.detach().clone()
+        y = pair(x)
+        y += 1
+        y.sum().backward()
+        assert torch.equal(x.detach(), before)
+        expected = 1.0 if isinstance(pair.function, f.Cantor) else 0.5
+        assert torch.equal(leaf.grad, torch.full((10,), expected))  # type: ignore[arg-type]
+
+
+def test_nothing_is_recorded_without_need() -> None:
+    pair = surrogate.get("cantor2")
+    x = torch.randn(10)
+    assert not pair(x).requires_grad
+    with torch.no_grad():
+        assert not pair(x.requires_grad_()).requires_grad
+    with torch.inference_mode():
+        assert torch.equal(pair(x), f.Cantor()(x.detach()))
+    (gradient,) = torch.autograd.grad(pair(x).sum(), x)  # the tables of inference mode serve on
+    assert torch.equal(gradient, torch.ones(10))
+
+
+def test_autocast_keeps_dtypes() -> None:
+    net = nn.Sequential(nn.Linear(4, 4), surrogate.get("staircase_blurred"), nn.Linear(4, 1))
+    x = torch.randn(8, 4)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        y = net(x)
+    assert y.dtype == torch.bfloat16
+    y.float().sum().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in net.parameters())
+
+
+def test_text_of_a_pair() -> None:
+    pair = SurrogateActivation(f.Staircase(step=0.5), 0.5 * d.Constant(2.0) + d.Blurred(width=0.3))
+    assert str(pair) == "Staircase(step=0.5) / 0.5 * Constant(value=2.0) + Blurred(width=0.3)"
+    assert repr(nn.Sequential(pair)).splitlines()[1] == f"  (0): {pair}"
+    assert pair.function == f.Staircase(step=0.5)
+    assert pair.derivative == 0.5 * d.Constant(2.0) + d.Blurred(width=0.3)
+
+
+@pytest.mark.parametrize(
+    ("function", "derivative", "message"),
+    [
+        (3, d.Exact(), "function must be a callable"),
+        (f.ReLU, d.Exact(), "function must be a callable"),
+        (torch.relu, 1.0, "derivative must be a derivative, a callable of x"),
+        (torch.relu, d.Exact, "derivative must be a derivative"),
+        (torch.relu, lambda: 1, "takes 0 arguments"),
+        (torch.relu, lambda x, g, h: x, "takes 3 arguments"),
+    ],
+)
+def test_what_is_no_pair(function: object, derivative: object, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        SurrogateActivation(function, derivative)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("function", "derivative", "error", "message"),
+    [
+        (lambda x: x[1:], lambda x: x, ValueError, r"keep the shape .*\(4,\) became \(3,\)"),
+        (lambda x: x > 0, lambda x: x, TypeError, "float32 became torch.bool"),
+        (lambda x: 3.0, lambda x: x, TypeError, "must return a tensor, got float"),
+        (torch.sign, lambda x: x.sum(), ValueError, "derivative .* keep the shape"),
+        (torch.sign, lambda x: x.double(), TypeError, "derivative .* keep the dtype"),
+        (torch.sign, lambda x, g: g[:1], ValueError, "derivative .* keep the shape"),
+    ],
+)
+def test_shape_and_dtype_must_be_kept(
+    function: object, derivative: object, error: type[Exception], message: str
+) -> None:
+    pair = SurrogateActivation(function, derivative)  # type: ignore[arg-type]
+    with pytest.raises(error, match=message):
+        reported(pair, torch.randn(4))
+
+
+def test_integers_are_refused() -> None:
+    for pair in (surrogate.get("cantor2"), SurrogateActivation(torch.abs, d.Exact())):
+        with pytest.raises(TypeError, match=r"real floating-point tensor, got dtype torch.int64"):
+            pair(torch.arange(3))
+        with pytest.raises(TypeError, match=r"takes a torch.Tensor, got list"):
+            pair([1.0])
+
+
+def test_register_and_names() -> None:
+    before = surrogate.names()
+
+    def spike_of_a_test(slope: float = 2.0) -> SurrogateActivation:
+        return SurrogateActivation(f.Heaviside(), lambda x: slope * torch.exp(-x.abs()))
+
+    surrogate.register(spike_of_a_test)
+    try:
+        assert surrogate.names() == [*before, "spike_of_a_test"]
+        pair = surrogate.get("spike_of_a_test(slope=3)")
+        assert pair is not surrogate.get("spike_of_a_test(slope=3)")
+        assert reported(pair, torch.zeros(1)).tolist() == [3]
+        with pytest.raises(ValueError, match="'spike_of_a_test' is registered already"):
+            surrogate.register(spike_of_a_test)
+    finally:
+        del surrogate.catalogue.catalogue._entries["spike_of_a_test"]  # type: ignore[attr-defined]
+    with pytest.raises(ValueError, match="must be a Python identifier"):
+        surrogate.register(spike_of_a_test, "spike of a test")
+
+
+def test_no_warning_in_ordinary_use() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for name in NAMES:
+            reported(surrogate.get(name), torch.randn(3))

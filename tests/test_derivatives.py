@@ -1,0 +1,290 @@
+"""Slopes and rules of every derivative against the oracles."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from surrogate import SurrogateActivation, get
+from surrogate import derivatives as d
+from surrogate import functions as f
+from surrogate.derivatives.base import derivatives
+from surrogate.derivatives.kernels import KERNELS
+from surrogate.derivatives.stochastic import normal_field
+from tests import reference
+
+FUNCTIONS = [function for function, _ in reference.FUNCTIONS]
+X = torch.tensor([-2.31, -1.004, -0.52, -0.13, 0.0071, 0.26, 0.4, 0.741, 1.113, 1.62, 2.9]).double()
+
+
+def slope(
+    derivative: d.Derivative, function: reference.Scalar | f.Function, x: torch.Tensor
+) -> torch.Tensor:
+    bound = derivative.bind(function)  # type: ignore[arg-type]
+    assert isinstance(bound, d.Pointwise)
+    return bound.slope(x)
+
+
+def test_every_registered_derivative_is_tested_here() -> None:
+    assert {derivatives[name] for name in derivatives} == {
+        d.Exact, d.DerivativeOf, d.Constant, d.Box, d.Blurred, d.Directional, d.Noisy,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("width", [0.05, 0.3, 1.0])
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("function", FUNCTIONS, ids=repr)
+def test_blurred_equals_quadrature(function: f.Function, kernel: str, width: float) -> None:
+    expected = torch.tensor(
+        [reference.blurred_slope(function, kernel, width, x) for x in X.tolist()],
+        dtype=torch.float64,
+    )
+    blurred = d.Blurred(width=width, kernel=kernel)
+    reported = slope(blurred, function, X)
+    if kernel == "box":
+        torch.testing.assert_close(reported, expected, rtol=1e-10, atol=1e-10)
+    else:
+        maximum = slope(blurred, function, torch.linspace(-3, 3, 2001).double()).abs().max()
+        assert (reported - expected).abs().max() <= 1e-3 * maximum
+        single = slope(blurred, function, X.float())
+        assert (single - reported).abs().max() <= 1e-4 * maximum
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_kernels_have_area_one_and_what_they_say_of_themselves(kernel: str) -> None:
+    k = KERNELS[kernel](0.7)
+    u = torch.linspace(-30, 30, 2_000_001, dtype=torch.float64)
+    step = float(u[1] - u[0])
+    density = k.density(u)
+    assert float(density.sum() * step) == pytest.approx(1, abs=1e-4)
+    assert torch.equal(density, density.flip(0))
+    assert float(k.density(torch.zeros(1))) == pytest.approx(k.peak / 0.7, rel=1e-6)
+    torch.testing.assert_close(density.cumsum(0) * step, k.cumulative(u), rtol=0, atol=1e-4)
+    for frequency in (0.3, 1.0, 4.0):
+        wave = float((density * torch.cos(frequency * u)).sum() * step)
+        assert k.characteristic(frequency) == pytest.approx(wave, abs=1e-4)
+    outside = k.cumulative(torch.tensor([-k.reach * 0.7 * 1.001], dtype=torch.float64))
+    assert float(outside) < 1e-15
+    for level in (0.01, 0.3, 0.9):
+        at = k.density(torch.tensor([k.radius(level) * 0.7], dtype=torch.float64))
+        if kernel != "box":
+            assert float(at) == pytest.approx(level * k.peak / 0.7, rel=1e-9)
+
+
+@pytest.mark.parametrize("kernel", ["gaussian", "triangle", "logistic"])
+def test_blurred_fits_a_function_of_which_nothing_is_known(kernel: str) -> None:
+    """Within k(0)/128 times the variation below the kernel: here jumps of 2 and of 0.5."""
+
+    def unknown(x: torch.Tensor) -> torch.Tensor:
+        return 2.0 * (x > 0.25) - 0.5 * (x > 0.3) + torch.tanh(x)
+
+    expected = [reference.blurred_slope(unknown, kernel, 0.4, x) for x in X.tolist()]
+    reported = slope(d.Blurred(width=0.4, kernel=kernel), unknown, X)
+    bound = KERNELS[kernel](0.4).peak / 0.4 / 128 * (2.5 + 2)
+    assert np.abs(reported.numpy() - expected).max() <= bound
+
+
+def test_blurred_takes_another_function() -> None:
+    soft = f.SoftStaircase(step=1.0)
+    given_one = d.Blurred(soft, width=0.3)
+    torch.testing.assert_close(
+        slope(given_one, f.Staircase(), X), slope(d.Blurred(width=0.3), soft, X), rtol=0, atol=0
+    )
+
+
+def test_blurred_reaches_the_limits_far_out() -> None:
+    ends = torch.tensor([-math.inf, -1e30, 1e30, math.inf])
+    for kernel in KERNELS:
+        for function in (f.ReLU(), f.GELU(), f.SiLU(), f.ELU()):
+            reported = slope(d.Blurred(width=0.3, kernel=kernel), function, ends)
+            torch.testing.assert_close(reported, torch.tensor([0.0, 0, 1, 1]), atol=2e-3, rtol=0)
+        for function in (f.Heaviside(), f.Sigmoid(), f.Tanh(), f.Cantor(extend="clamp")):
+            reported = slope(d.Blurred(width=0.3, kernel=kernel), function, ends)
+            torch.testing.assert_close(reported, torch.zeros(4), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("kernel", ["gaussian", "triangle", "logistic"])
+def test_a_blur_over_thousands_of_steps_is_the_mean_slope(kernel: str) -> None:
+    reported = slope(d.Blurred(width=1.0, kernel=kernel), f.Staircase(1e-4), X)
+    torch.testing.assert_close(reported, torch.ones_like(X), rtol=0, atol=1e-6)
+
+
+def test_blurred_area_is_the_rise_of_the_function() -> None:
+    for kernel in KERNELS:
+        x = torch.linspace(-20, 20, 400_001, dtype=torch.float64)
+        area = slope(d.Blurred(width=0.3, kernel=kernel), f.Sign(), x).sum() * 1e-4
+        assert float(area) == pytest.approx(2, abs=1e-3)  # the grid meets the ends
+
+
+@pytest.mark.parametrize(
+    ("g", "left", "right"),
+    list(itertools.product([-2.0, -0.5, 0.0, 0.5, 2.0], [-1.5, -1, 0, 1, 1.5], [-2, -1, 0, 1, 2])),
+)
+def test_directional_equals_the_definition(g: float, left: float, right: float) -> None:
+    pair = SurrogateActivation(
+        torch.tanh,
+        d.Directional(lambda x: left * torch.ones_like(x), lambda x: right * torch.ones_like(x)),
+    )
+    x = torch.randn(5, dtype=torch.float64, requires_grad=True)
+    (reported,) = torch.autograd.grad(pair(x), x, torch.full_like(x, g))
+    assert reported.tolist() == [reference.directional(g, left, right)] * 5
+
+
+@given(st.floats(-5, 5), st.floats(-3, 3))
+def test_directional_with_equal_sides_is_the_ordinary_rule(g: float, x: float) -> None:
+    at, upstream = torch.tensor([x]).double(), torch.tensor([g]).double()
+    rule = d.Directional(d.Exact(), d.Exact()).bind(f.GELU())
+    ordinary = upstream * f.GELU().slope(at)
+    torch.testing.assert_close(rule.rule(at, upstream), ordinary, rtol=0, atol=0)
+
+
+def test_directional_relu_of_the_seed() -> None:
+    """ReLU'(+x) = {left 1, right 1}, ReLU'(−x) = {left 0, right 1}."""
+    x = torch.tensor([1.0, 1.0, -1.0, -1.0], requires_grad=True)
+    upstream = torch.tensor([2.0, -2.0, 2.0, -2.0])
+    (reported,) = torch.autograd.grad(get("relu_directional")(x), x, upstream)
+    assert reported.tolist() == [2, -2, 0, -2]
+
+
+def test_directional_secants_by_default() -> None:
+    """On a step of the staircase both sides see the next step, a width away."""
+    staircase = f.Staircase(1.0)
+    rule = d.Directional(width=0.6).bind(staircase)
+    x = torch.tensor([0.3, 0.3, -0.3, -0.3])
+    g = torch.tensor([1.0, -1.0, 1.0, -1.0])
+    expected = [
+        reference.directional(
+            gi,
+            float(staircase(torch.tensor(xi)) - staircase(torch.tensor(xi - 0.6))) / 0.6,
+            float(staircase(torch.tensor(xi + 0.6)) - staircase(torch.tensor(xi))) / 0.6,
+        )
+        for xi, gi in zip(x.tolist(), g.tolist(), strict=True)
+    ]
+    assert rule.rule(x, g).tolist() == pytest.approx(expected)
+    assert 0 in expected
+    assert any(expected)
+
+
+def test_noise_is_standard_normal_and_independent() -> None:
+    x = torch.rand(200_000, dtype=torch.float64)
+    noise = normal_field(x, seed=1)
+    assert float(noise.mean()) == pytest.approx(0, abs=0.01)
+    assert float(noise.std()) == pytest.approx(1, abs=0.01)
+    assert float((noise**4).mean()) == pytest.approx(3, abs=0.1)
+    neighbours = normal_field(x.float().nextafter(torch.tensor(2.0)).double(), seed=1)
+    others = normal_field(x, seed=2)
+    for other in (neighbours, others, x - 0.5):
+        assert abs(float(torch.corrcoef(torch.stack([noise, other]))[0, 1])) < 0.01
+
+
+def test_noise_is_a_field_that_leaves_the_global_generator_alone() -> None:
+    x = torch.randn(1000)
+    state = torch.random.get_rng_state()
+    noise = normal_field(x, seed=7)
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert torch.equal(normal_field(x.flip(0), seed=7), noise.flip(0))
+    torch.testing.assert_close(normal_field(x.double(), 7).float(), noise, rtol=1e-4, atol=1e-5)
+    assert noise.isfinite().all()
+
+
+def test_noisy_is_on_the_slope_or_on_the_input() -> None:
+    x = torch.randn(1000).double()
+    noise = 0.2 * normal_field(x, 3)
+    tanh = f.Tanh()
+    on_slope = slope(d.Noisy(d.Exact(), 0.2, seed=3), tanh, x)
+    torch.testing.assert_close(on_slope, tanh.slope(x) + noise)
+    on_input = slope(d.Noisy(d.Exact(), 0.2, at="input", seed=3), tanh, x)
+    torch.testing.assert_close(on_input, tanh.slope(x + noise))
+    assert torch.equal(slope(d.Noisy(d.Exact(), 0.0), tanh, x), tanh.slope(x))
+    pair = SurrogateActivation(f.ReLU(), d.Noisy(d.Exact(), 0.2))
+    assert torch.equal(pair(x), f.ReLU()(x))
+
+
+def test_box_includes_its_ends() -> None:
+    box = d.Box(-0.5, 1.0, height=2.0)
+    assert box.slope(torch.tensor([-0.51, -0.5, 0.0, 1.0, 1.01])).tolist() == [0, 2, 2, 2, 0]
+
+
+def test_derivative_of_a_callable_is_by_autograd() -> None:
+    x = torch.randn(100).double()
+    torch.testing.assert_close(slope(d.DerivativeOf(torch.tanh), f.Sign(), x), f.Tanh().slope(x))
+    chained = d.DerivativeOf(get("cantor2"))  # of a pair it is what the pair reports
+    assert torch.equal(slope(chained, f.Sign(), x), torch.ones_like(x))
+
+
+@given(st.floats(-3, 3), st.floats(-3, 3), st.lists(st.floats(-2, 2), min_size=1, max_size=5))
+def test_sums_and_multiples_are_linear(a: float, b: float, at: list[float]) -> None:
+    x = torch.tensor(at).double()
+    box, exact = d.Box(), d.DerivativeOf(f.Tanh())
+    combined = a * box + exact * b
+    torch.testing.assert_close(slope(combined, f.Sign(), x), a * box.slope(x) + b * exact.slope(x))
+    pair = SurrogateActivation(f.Sign(), combined)
+    y = x.clone().requires_grad_()
+    (reported,) = torch.autograd.grad(pair(y).sum(), y)
+    torch.testing.assert_close(reported, slope(combined, f.Sign(), x))
+
+
+def test_sums_with_a_rule_are_rules() -> None:
+    mixed = 0.5 * d.Directional(d.Constant(0.0), d.Constant(1.0)) + 2 * d.Constant(1.0)
+    assert isinstance(mixed, d.UpstreamDependent)
+    x = torch.zeros(2, requires_grad=True)
+    upstream = torch.tensor([1.0, -1.0])
+    (reported,) = torch.autograd.grad(SurrogateActivation(f.ReLU(), mixed)(x), x, upstream)
+    assert reported.tolist() == [2.0, -2.5]
+
+
+@pytest.mark.parametrize(
+    ("derivative", "bytes_per_element"),
+    [
+        (d.Constant(0.7), 0),
+        (0.5 * d.Constant(1.0) + d.Constant(2.0), 0),
+        (d.Box(), 1),
+        (3 * d.Box() + d.Constant(1.0), 1),
+        (d.Box() + 2 * d.Box(0.0, 0.5), 4),
+        (d.Blurred(width=0.3), 4),
+    ],
+    ids=repr,
+)
+def test_only_what_is_needed_is_kept(derivative: d.Pointwise, bytes_per_element: int) -> None:
+    x = torch.randn(100, requires_grad=True)
+    kept: list[torch.Tensor] = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t):
+        y = SurrogateActivation(f.Staircase(), derivative)(x)
+    assert sum(t.element_size() * t.numel() for t in kept) == 100 * bytes_per_element
+    (reported,) = torch.autograd.grad(y.sum(), x)
+    torch.testing.assert_close(reported, slope(derivative, f.Staircase(), x.detach()))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: d.Blurred(width=0), "Blurred: width must be a finite number above 0, got 0"),
+        (lambda: d.Blurred(kernel="gausian"), "did you mean 'gaussian'"),
+        (lambda: d.Box(1.0, 1.0), "Box: right must be a finite number above 1"),
+        (lambda: d.Directional(width=-1.0), "Directional: width"),
+        (lambda: d.Noisy(d.Exact(), -1.0), "Noisy: std"),
+        (lambda: d.Noisy(d.Exact(), 1.0, at="slop"), "did you mean 'slope'"),
+        (lambda: d.Constant(math.inf), "Constant: value must be a finite number, got inf"),
+        (lambda: d.Constant() * math.nan, "Multiple: factor"),
+    ],
+)
+def test_bad_arguments_are_named(make: object, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make()  # type: ignore[operator]
+
+
+def test_rules_are_refused_where_slopes_are_needed() -> None:
+    with pytest.raises(TypeError, match="Noisy: derivative must be a pointwise"):
+        d.Noisy(d.Directional(), 0.1)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="Directional: left must be a pointwise"):
+        d.Directional(left=lambda x, grad_output: x)  # type: ignore[arg-type]
+    with pytest.raises(RuntimeError, match="takes its pair's function"):
+        d.Blurred(width=1.0).slope(X)
+    with pytest.raises(TypeError):
+        d.Constant() * d.Constant()  # type: ignore[operator]

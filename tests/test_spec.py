@@ -1,0 +1,150 @@
+"""The text form: what is printed reads back, and what can't be read says where."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import surrogate
+from surrogate import SurrogateActivation
+from surrogate import derivatives as d
+from surrogate import functions as f
+from surrogate.derivatives.kernels import KERNELS
+
+positive = st.floats(1e-3, 1e3)
+number = st.floats(-1e6, 1e6) | st.integers(-1000, 1000)
+
+functions = st.one_of(
+    st.sampled_from([f.Identity(), f.ReLU(), f.SiLU(), f.Sigmoid(), f.Tanh(), f.Sin()]),
+    st.builds(f.LeakyReLU, number),
+    st.builds(f.ELU, number),
+    st.builds(f.GELU, st.sampled_from(["none", "tanh"])),
+    st.builds(f.Heaviside, number),
+    st.builds(f.Sign, number),
+    st.builds(f.Staircase, positive),
+    st.builds(f.SoftStaircase, positive, st.floats(0.01, 1)),
+    st.builds(f.Cantor, st.integers(1, 16), st.sampled_from(["repeat", "clamp"])),
+    st.builds(f.PerlinNoise, positive, st.integers(0, 1000)),
+)
+pointwise = st.recursive(
+    st.one_of(
+        st.just(d.Exact()),
+        st.builds(d.DerivativeOf, functions),
+        st.builds(d.Constant, number),
+        st.builds(d.Box, st.floats(-9, 0), st.floats(1, 9), number),
+        st.builds(d.Blurred, st.none() | functions, positive, st.sampled_from(list(KERNELS))),
+    ),
+    lambda inner: st.one_of(
+        st.builds(lambda a, b: a + b, inner, inner),
+        st.builds(lambda a, b: a * b, number, inner),
+        st.builds(
+            d.Noisy, inner, positive, st.sampled_from(["slope", "input"]), st.integers(0, 99)
+        ),
+    ),
+    max_leaves=6,
+)
+derivatives = pointwise | st.recursive(
+    st.builds(d.Directional, st.none() | pointwise, st.none() | pointwise, positive),
+    lambda inner: st.one_of(
+        st.builds(lambda a, b: a + b, inner, pointwise),
+        st.builds(lambda a, b: a * b, number, inner),
+    ),
+    max_leaves=3,
+)
+
+
+@given(functions, derivatives)
+@settings(max_examples=500)
+def test_text_reads_back_to_an_equal_pair(function: f.Function, derivative: d.Derivative) -> None:
+    pair = SurrogateActivation(function, derivative)
+    again = surrogate.get(str(pair))
+    assert again.function == function
+    assert again.derivative == derivative
+    assert str(again) == str(pair)
+
+
+@pytest.mark.parametrize("name", surrogate.names())
+def test_catalogue_pairs_read_back(name: str) -> None:
+    pair = surrogate.get(name)
+    assert str(surrogate.get(str(pair))) == str(pair)
+    assert pair is not surrogate.get(name)
+
+
+def test_ways_to_write_the_same() -> None:
+    pair = surrogate.get("Staircase(step=0.5) / Blurred(width=0.3)")
+    for text in (
+        "Staircase(0.5)/Blurred(width=.3)",
+        "  Staircase( step = 5e-1 ) /\tBlurred(None, 0.3) ",
+    ):
+        assert str(surrogate.get(text)) == str(pair)
+    assert str(surrogate.get("Swish() / Exact()")) == "SiLU() / Exact()"
+    assert str(surrogate.get("perlin(resolution=8)")) == "PerlinNoise(resolution=8) / Exact()"
+    assert str(surrogate.get("cantor2()")) == str(surrogate.get("cantor2"))
+    half = "ReLU() / 0.5 * Constant(1) + Exact() * 0.5"
+    assert surrogate.get(half).derivative == 0.5 * d.Constant(1) + 0.5 * d.Exact()
+    hard_then_soft = surrogate.get("Staircase() / Blurred(SoftStaircase(step=1), width=0.3)")
+    assert hard_then_soft.derivative == d.Blurred(f.SoftStaircase(step=1), width=0.3)
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "place"),
+    [
+        ("cantr2", "unknown activation 'cantr2'; did you mean 'cantor2'?", "cantr2"),
+        ("Stair(1) / Exact()", "unknown function 'Stair'; did you mean 'Staircase'?", "Stair"),
+        ("ReLU() / Exakt()", "unknown derivative 'Exakt'; did you mean 'Exact'?", "Exakt"),
+        ("Staircase(stp=1) / Exact()", "no argument 'stp'; did you mean 'step'?", "stp=1"),
+        (
+            "Staircase(step=-1) / Exact()",
+            "step must be a finite number above 0",
+            "Staircase(step=-1)",
+        ),
+        ("ReLU() / Blurred(width=0)", "width must be a finite number above 0", "Blurred(width=0)"),
+        ("ReLU / Exact()", "expected a function, such as ReLU(); write ReLU()", "ReLU"),
+        ("ReLU()", "ReLU is half a pair", "ReLU"),
+        ("ReLU() / ", "something is missing", None),
+        ("", "something is missing", None),
+        ("ReLU() / Exact(", "this can't be read", None),
+        ("relu(1)", "relu takes 0 arguments, got 1", "relu(1)"),
+        ("ReLU() / Noisy(Exact())", "Noisy needs the argument 'std'", "Noisy(Exact())"),
+        ("ReLU() / Box(1, left=2)", "left is given twice", "left=2"),
+        ("ReLU() / Exact() - Exact()", "derivatives combine by", "Exact() - Exact()"),
+        ("ReLU() / Exact() * Exact()", "derivatives combine by", "Exact() * Exact()"),
+        ("linear + 1", "expected the name of an activation", "linear + 1"),
+        ("ReLU() / Constant(2 ** 9)", "derivatives combine by", "2 ** 9"),
+        ("ReLU() / Constant(True)", "value must be a finite number", "Constant(True)"),
+        ("ReLU() / Constant(1e999)", "expected a derivative", "1e999"),
+        ("ReLU() / __import__('os')", "unknown derivative '__import__'", "__import__"),
+        ("ReLU() / Exact().__class__()", "expected a derivative", "Exact().__class__()"),
+        ("Cantor(depth=99) / Exact()", "depth must be an integer at least 1", "Cantor(depth=99)"),
+        ("Sin(*[1]) / Exact()", "Sin takes 0 arguments", "Sin(*[1])"),
+        ("Sin(**{}) / Exact()", "Sin has no argument None", "**{}"),
+        ("Sin() / " + "(" * 250 + "Exact()" + ")" * 250, "this can't be read", None),
+        ("Sin() / " + "1 * " * 600 + "Exact()", "at most 2000 characters", None),
+    ],
+)
+def test_what_cannot_be_read_says_where(text: str, message: str, place: str | None) -> None:
+    with pytest.raises(ValueError, match=r"^") as caught:
+        surrogate.get(text)
+    first, *shown = str(caught.value).splitlines()
+    assert message in first
+    if place is not None:
+        line, carets = shown
+        start = carets.index("^")
+        assert line[start : start + carets.count("^")] == place
+
+
+@given(st.text(max_size=60) | st.text("ReLUExactBox()/ *+0.5,='-\n", max_size=40))
+@settings(max_examples=1000)
+def test_any_text_is_read_or_refused(text: str) -> None:
+    try:
+        surrogate.get(text)
+    except ValueError as error:
+        assert str(error)
+
+
+def test_only_text_is_read() -> None:
+    with pytest.raises(TypeError, match="takes a text, got float"):
+        surrogate.get(math.pi)  # type: ignore[arg-type]

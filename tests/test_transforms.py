@@ -1,0 +1,197 @@
+"""The same reported derivative in every mode in which torch differentiates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+from torch.func import grad, hessian, jacfwd, jacrev, jvp, vjp, vmap
+
+import surrogate
+from surrogate import SurrogateActivation
+from surrogate import derivatives as d
+from surrogate import functions as f
+
+# torch's forward mode still uses torch.jit itself.
+pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:FutureWarning")
+
+NAMES = surrogate.names()
+POINTWISE = [name for name in NAMES if name != "relu_directional"]
+UPSTREAM = torch.randn(40, generator=torch.Generator().manual_seed(1))
+
+
+def points() -> Tensor:
+    return 1.5 * torch.randn(40, generator=torch.Generator().manual_seed(2))
+
+
+def definition(pair: SurrogateActivation, x: Tensor, upstream: Tensor) -> Tensor:
+    """What the pair's derivative says by itself, without any autograd Function."""
+    return pair.derivative.bind(pair.function).rule(x.double(), upstream.double()).float()
+
+
+def backward(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    x = x.clone().requires_grad_()
+    function(x).backward(UPSTREAM)
+    assert x.grad is not None
+    return x.grad
+
+
+def ones_like(pair: SurrogateActivation, x: Tensor) -> Tensor:
+    return definition(pair, x, torch.ones_like(x))
+
+
+def check(reported: Tensor, expected: Tensor) -> None:
+    torch.testing.assert_close(reported, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_eager_functional_and_compiled_agree(name: str) -> None:
+    pair, x = surrogate.get(name).eval(), points()
+    expected = definition(pair, x, UPSTREAM)
+    check(backward(pair, x), expected)
+    check(backward(torch.compile(pair, fullgraph=True), x), expected)
+    check(vjp(pair, x)[1](UPSTREAM)[0], expected)  # type: ignore[misc]
+    ones = ones_like(pair, x)
+    total = lambda x: pair(x).sum()
+    check(grad(total)(x), ones)
+    check(torch.compile(grad(total), fullgraph=True)(x), ones)
+    check(vmap(grad(pair))(x), ones)
+    check(jacrev(pair)(x).diagonal(), ones)
+
+
+@pytest.mark.parametrize("name", POINTWISE)
+def test_forward_mode_agrees(name: str) -> None:
+    pair, x = surrogate.get(name).eval(), points()
+    tangent = lambda x: jvp(pair, (x,), (UPSTREAM,))[1]
+    expected = definition(pair, x, UPSTREAM)
+    check(tangent(x), expected)
+    check(torch.compile(tangent, fullgraph=True)(x), expected)
+    check(jacfwd(pair)(x).diagonal(), ones_like(pair, x))
+    with torch.autograd.forward_ad.dual_level():
+        dual = torch.autograd.forward_ad.make_dual(x, UPSTREAM)
+        check(torch.autograd.forward_ad.unpack_dual(pair(dual)).tangent, expected)
+
+
+@pytest.mark.parametrize("name", POINTWISE)
+def test_exported_modules_train_with_the_reported_derivative(name: str) -> None:
+    pair, x = surrogate.get(name).eval(), points()
+    exported = torch.export.export(pair, (x,)).module()
+    assert torch.equal(exported(x), pair(x))
+    check(backward(exported, x), definition(pair, x, UPSTREAM))
+
+
+@pytest.mark.parametrize(
+    "derivative",
+    [d.Blurred(width=0.4), d.DerivativeOf(f.Tanh()), 0.5 * d.DerivativeOf(f.Sin()) + d.Constant(1)],
+    ids=repr,
+)
+def test_higher_orders_are_those_of_the_slope(derivative: d.Pointwise) -> None:
+    pair = SurrogateActivation(f.Heaviside(), derivative)
+    bound = derivative.bind(pair.function)
+    assert isinstance(bound, d.Pointwise)
+    x = points().double()
+    slope = lambda x: bound.slope(x).sum()
+    second, third = grad(slope)(x), grad(lambda x: grad(slope)(x).sum())(x)
+
+    y = x.clone().requires_grad_()
+    (first,) = torch.autograd.grad(pair(y).sum(), y, create_graph=True)
+    (by_autograd,) = torch.autograd.grad(first.sum(), y, create_graph=True)
+    torch.testing.assert_close(by_autograd, second)
+    torch.testing.assert_close(torch.autograd.grad(by_autograd.sum(), y)[0], third)
+
+    total = lambda x: pair(x).sum()
+    functional = grad(lambda x: grad(total)(x).sum())
+    for transform in (functional, torch.compile(functional, fullgraph=True)):
+        torch.testing.assert_close(transform(x), second)
+    compiled = torch.compile(grad(lambda x: functional(x).sum()), fullgraph=True)
+    torch.testing.assert_close(compiled(x), third)
+    torch.testing.assert_close(hessian(total)(x).diagonal(), second)
+    exported = torch.export.export(pair, (x,)).module()
+    (first,) = torch.autograd.grad(exported(y).sum(), y, create_graph=True)
+    torch.testing.assert_close(torch.autograd.grad(first.sum(), y)[0], second)
+
+
+def test_forward_mode_of_a_rule_is_refused_with_a_reason() -> None:
+    pair, x = surrogate.get("relu_directional"), points()
+    tangent = lambda x: jvp(pair, (x,), (UPSTREAM,))[1]
+    for attempt in (
+        lambda: tangent(x),
+        lambda: jacfwd(pair)(x),
+        lambda: hessian(lambda x: pair(x).sum())(x),
+    ):
+        with pytest.raises(
+            RuntimeError, match="depends on the upstream gradient, which forward mode"
+        ):
+            attempt()
+    with pytest.raises(Exception, match="Observed exception"):
+        torch.compile(tangent, fullgraph=True)(x)
+    with pytest.raises(RuntimeError, match=r"torch.export can't represent"):
+        torch.export.export(pair, (x,))
+
+
+def test_export_refuses_what_it_would_get_wrong() -> None:
+    pair = SurrogateActivation(torch.sign, d.DerivativeOf(torch.tanh))
+    with pytest.raises(RuntimeError, match=r"gives its slope in closed form"):
+        torch.export.export(pair, (points(),))
+
+
+@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "compiled"])
+def test_parameters_of_functions_under_transforms(compiled: bool) -> None:
+    """A learnable function below a fake derivative: d/dx is the lie, d/dθ the truth."""
+    pair = SurrogateActivation(torch.nn.PReLU(), d.Constant(2.0))
+    x = points()
+
+    def loss(parameters: dict[str, Tensor], x: Tensor) -> Tensor:
+        return (torch.func.functional_call(pair, parameters, (x,)) * UPSTREAM).sum()
+
+    transform = grad(loss, argnums=(0, 1))
+    if compiled:
+        transform = torch.compile(transform, fullgraph=True)
+    of_parameters, of_x = transform(dict(pair.named_parameters()), x)
+    check(of_x, 2 * UPSTREAM)
+    check(of_parameters["function.weight"], (x.clamp(max=0) * UPSTREAM).sum().reshape(1))
+
+
+def test_infinite_inputs_in_every_mode() -> None:
+    ends = torch.tensor([-torch.inf, 0.5, torch.inf])
+    for name, values, slopes in (
+        ("cantor2", [-torch.inf, 0.5, torch.inf], [1, 1, 1]),
+        ("relu_blurred", [0, 0.5, torch.inf], [0, 0.8413, 1]),
+        ("heaviside_blurred", [0, 1, 1], [0, 0.4839, 0]),
+    ):
+        pair = surrogate.get(name)
+        for function in (pair, torch.compile(pair, fullgraph=True)):
+            x = ends.clone().requires_grad_()
+            y = function(x)
+            assert y.tolist() == values
+            (gradient,) = torch.autograd.grad(y, x, torch.ones(3))
+            torch.testing.assert_close(gradient, torch.tensor(slopes).float(), rtol=0, atol=1e-4)
+        assert torch.export.export(pair, (ends,)).module()(ends).tolist() == values
+
+
+def test_compiled_keeps_no_more_than_eager() -> None:
+    """A constant derivative keeps nothing; what the rest keeps is x or the slope, once."""
+    for name, most in (("cantor2", 0), ("sign_ste", 4), ("relu_blurred", 4)):
+        x = torch.randn(1000, requires_grad=True)
+        compiled = torch.compile(surrogate.get(name), fullgraph=True)
+        kept: list[Tensor] = []
+        with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t):
+            compiled(x)
+        assert sum(t.numel() * t.element_size() for t in kept) <= most * 1000
+
+
+def test_checkpointing_and_data_parallel_wrappers() -> None:
+    net = torch.nn.Sequential(
+        torch.nn.Linear(4, 8), surrogate.get("relu_noisy"), torch.nn.Linear(8, 1)
+    )
+    x = torch.randn(16, 4)
+    expected = torch.autograd.grad(net(x).sum(), list(net.parameters()))
+    for reentrant in (False, True):
+        inputs = x.clone().requires_grad_()
+        y = torch.utils.checkpoint.checkpoint(net, inputs, use_reentrant=reentrant)
+        net.zero_grad()
+        y.sum().backward()
+        for parameter, gradient in zip(net.parameters(), expected, strict=True):
+            torch.testing.assert_close(parameter.grad, gradient)
