@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from surrogate.autograd import report
 from surrogate.derivatives.base import Derivative, as_derivative
 from surrogate.derivatives.shapes import Exact
+from surrogate.evaluation import require_floating
 from surrogate.functions.base import Elementwise
-from surrogate.precision import require_floating
 
 AnyDerivative = Derivative | Callable[[Tensor], Tensor] | Callable[[Tensor, Tensor], Tensor]
 

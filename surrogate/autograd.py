@@ -19,11 +19,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd import Function, forward_ad
+from torch.autograd import Function
 
 from surrogate.derivatives.base import Derivative, Pointwise
+from surrogate.evaluation import evaluate, is_transformed, require_like
 from surrogate.functions.base import Elementwise
-from surrogate.precision import in_working_precision, require_like
 
 
 def report(x: Tensor, function: Elementwise, derivative: Derivative) -> Tensor:
@@ -31,7 +31,7 @@ def report(x: Tensor, function: Elementwise, derivative: Derivative) -> Tensor:
     hidden = x.detach()
     value = require_like(function(hidden), x, "function", function)
     if isinstance(derivative, Pointwise):
-        slope = partial(in_working_precision, derivative.slope)
+        slope = partial(evaluate, derivative.slope)
         if torch.compiler.is_exporting():
             return _spelled_out(value, x, slope)
         if torch.compiler.is_compiling():
@@ -55,13 +55,12 @@ class _Held:
 
 
 def _apply(rule: type[Function], value: Tensor, x: Tensor, derivative: Derivative) -> Tensor:
-    transformed = torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
-    if transformed or value.requires_grad:
+    if is_transformed() or value.requires_grad:
         return rule.apply(x, value, derivative)
     if not (x.requires_grad and torch.is_grad_enabled()):
         return value
     # A function that returns its own input would make input and output one tensor.
-    shared = torch._C._is_alias_of(value, x)
+    shared = torch._C._is_alias_of(value, x)  # pyright: ignore[reportAttributeAccessIssue]
     return rule.apply(x, _Held(value.clone() if shared else value), derivative)
 
 
@@ -93,7 +92,7 @@ class _PointwiseReport(_Report):
         if kept is None or not kept.is_floating_point():
             slope = ctx.derivative.slope_from_kept(kept)
             return slope.to(ctx.dtype) if isinstance(slope, Tensor) else slope
-        return in_working_precision(ctx.derivative.slope_from_kept, kept)
+        return evaluate(ctx.derivative.slope_from_kept, kept)
 
     @staticmethod
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
@@ -136,7 +135,7 @@ class _UpstreamRule(_Report):
         (x,) = ctx.saved_tensors
         of_x, of_value, _ = ctx.needs_input_grad
         return (
-            in_working_precision(ctx.derivative.rule, x, grad_output) if of_x else None,
+            evaluate(ctx.derivative.rule, x, grad_output) if of_x else None,
             grad_output if of_value else None,
             None,
         )

@@ -19,8 +19,8 @@ from typing import Any, Self, cast
 from torch import Tensor
 
 from surrogate.describe import Described, require_number
+from surrogate.evaluation import require_like
 from surrogate.functions.base import Elementwise
-from surrogate.precision import require_like
 from surrogate.registry import Registry
 
 derivatives: Registry[type] = Registry("derivative")

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from surrogate.describe import Described
-from surrogate.precision import in_working_precision, require_floating
+from surrogate.evaluation import evaluate, require_floating
 from surrogate.registry import Registry
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Function(Described):
 
     def __call__(self, x: Tensor) -> Tensor:
         require_floating(x, type(self).__name__)
-        return in_working_precision(self.value, x)
+        return evaluate(self.value, x)
 
     @abstractmethod
     def value(self, x: Tensor) -> Tensor:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import product
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from surrogate.describe import require_choice, require_number
+from surrogate.evaluation import evaluate
 from surrogate.functions.base import Function, functions
 from surrogate.tables import constant_table, look_up
 
-DIGITS = 8  # ternary digits that one look-up reads
+SHALLOW = 10  # the depth up to which one look-up does
 
 
 @functions.register
@@ -30,7 +30,8 @@ class Cantor(Function):
     Derivative: 0 almost everywhere, at any depth (this is the step function; the piecewise-linear
     approximation of the Cantor function has slopes of 1.5^depth, and is not meant here).
 
-    Exact for float32 input and below; float64 input is exact but for the rounding of x − ⌊x⌋.
+    Exact for every input up to depth 10; deeper, float64 input is exact but for the rounding of
+    x − ⌊x⌋, and each value costs a binary search.
 
     Args:
         depth: ternary digits, 1 to 16.
@@ -41,7 +42,7 @@ class Cantor(Function):
     extend: str = "repeat"
 
     def __post_init__(self) -> None:
-        require_number(self, "depth", least=1, most=2 * DIGITS, integer=True)
+        require_number(self, "depth", least=1, most=16, integer=True)
         require_choice(self, "extend", ("repeat", "clamp"))
 
     @property
@@ -56,72 +57,81 @@ class Cantor(Function):
         if self.extend == "clamp":
             x = x.clamp(0, 1)
         whole = torch.floor(x)  # through which autograd sees the derivative 0
-        x = x.detach()
-        if x.dtype == torch.float64:
-            steps = torch.bucketize(
-                x - whole.detach(), _jumps(x.dtype, x.device, self.depth), right=True
-            )
-            return whole + steps.clamp(max=2**self.depth - 1) / 2**self.depth
-        # float32 holds 24 bits and each look-up uses up 13, so float64 holds every product exactly.
-        return whole + self._read(x.double() - whole.detach()).to(x.dtype)
+        hidden = x.detach()
+        if self.depth <= SHALLOW:
+            return whole + evaluate(self._from_cells, hidden)
+        return whole + evaluate(self._by_search, hidden)
 
     def slope(self, x: Tensor) -> Tensor:
         return torch.zeros_like(x)
 
-    def _read(self, part: Tensor) -> Tensor:
-        """c(part), by one look-up for each 8 digits."""
-        first = min(self.depth, DIGITS)
-        rest = self.depth - first
-        index, part = _leading_digits(part, first)
-        value = look_up(_values(part.dtype, part.device, first), index)
-        if rest == 0:
-            return value
-        ended = look_up(_has_one(torch.bool, part.device, first), index)
-        index, _ = _leading_digits(part, rest)
-        more = look_up(_values(part.dtype, part.device, rest), index) / 2**first
-        return torch.where(ended, value, value + more)
+    def _by_search(self, x: Tensor) -> Tensor:
+        """c of the fractional part, by a binary search among the jumps."""
+        part = x.double().contiguous()
+        part = part - part.floor()
+        steps = torch.bucketize(part, _jumps(part.dtype, part.device, self.depth), right=True)
+        return (steps / 2**self.depth).to(x.dtype)
+
+    def _from_cells(self, x: Tensor) -> Tensor:
+        """c of the fractional part.
+
+        Each unit is cut into 2^m cells, narrower than the least distance of two jumps: a cell has
+        one jump at most. Scaling by 2^m is exact, and so is the place within a cell, but in the
+        last cell of each unit, which has no jump.
+        """
+        scaled = x * 2 ** _cell_bits(self.depth)
+        cell = torch.floor(scaled)
+        index = cell.to(torch.int64) & (2 ** _cell_bits(self.depth) - 1)
+        lower = look_up(_lower_value(x.dtype, x.device, self.depth), index)
+        jump = look_up(_jump_in_cell(x.dtype, x.device, self.depth, x.dtype), index)
+        return torch.add(lower, scaled - cell >= jump, alpha=2.0**-self.depth)
 
 
-def _leading_digits(part: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """The first ternary digits of part, as one integer, and what is left of it after them."""
-    scaled = part * 3**count
-    # The clamp is for a part that was rounded up to 1, and for NaN.
-    index = scaled.to(torch.int32).clamp(0, 3**count - 1)
-    return index, scaled - index
+def _cell_bits(depth: int) -> int:
+    return (3**depth).bit_length()
 
 
 @constant_table
-def _values(count: int) -> np.ndarray:
-    """c at each number of `count` ternary digits."""
-    return np.array([_staircase(digits) for digits in product((0, 1, 2), repeat=count)])
+def _lower_value(depth: int) -> np.ndarray:
+    """The value of the staircase at the left end of each cell."""
+    cells = 2 ** _cell_bits(depth)
+    jumps = np.array([float(jump) for jump in _exact_jumps(depth)])  # none is at the end of a cell
+    return np.searchsorted(jumps, np.arange(cells) / cells) / 2**depth
 
 
 @constant_table
-def _has_one(count: int) -> np.ndarray:
-    """Whether a 1 is among the digits, so that those that follow are dropped."""
-    return np.array([1 in digits for digits in product((0, 1, 2), repeat=count)])
-
-
-def _staircase(digits: tuple[int, ...]) -> float:
-    value, weight = 0.0, 0.5
-    for digit in digits:
-        value += weight * (digit > 0)
-        if digit == 1:
-            break
-        weight /= 2
-    return value
+def _jump_in_cell(depth: int, dtype: torch.dtype) -> np.ndarray:
+    """Where in each cell, from 0 to 1, the first number on the upper step is; else 2."""
+    cells = 2 ** _cell_bits(depth)
+    places = np.full(cells, 2.0)
+    for jump in _exact_jumps(depth):
+        cell = math.floor(jump * cells)
+        places[cell] = _rounded_up(jump * cells - cell, dtype)
+    return places
 
 
 @constant_table
 def _jumps(depth: int) -> np.ndarray:
-    """For each step but the lowest, the smallest float64 that lies on it or above."""
-    return np.array([_jump(bits) for bits in list(product((0, 1), repeat=depth))[1:]])
+    """For each step but the lowest, the first float64 on it."""
+    return np.array([_rounded_up(jump, torch.float64) for jump in _exact_jumps(depth)])
 
 
-def _jump(bits: tuple[int, ...]) -> float:
-    """Where the value with these binary digits is reached: at their last 1 read as a 1, not a 2."""
-    last = max(place for place, bit in enumerate(bits, start=1) if bit)
-    exact = sum(Fraction(2 * bit, 3**place) for place, bit in enumerate(bits, start=1))
-    exact -= Fraction(1, 3**last)
-    nearest = float(exact)
-    return nearest if Fraction(nearest) >= exact else math.nextafter(nearest, 1)
+def _exact_jumps(depth: int) -> list[Fraction]:
+    """The least x of each step but the lowest, in order.
+
+    The value with the binary digits b is reached where the last 1 of b is read as a ternary 1 and
+    those before it as 2.
+    """
+    jumps = []
+    for step in range(1, 2**depth):
+        trailing = (step & -step).bit_length() - 1
+        digits = int(f"{step >> trailing:b}", 3)  # base 2 read in base 3: its 1s
+        jumps.append(Fraction((2 * digits - 1) * 3**trailing, 3**depth))
+    return jumps
+
+
+def _rounded_up(exact: Fraction, dtype: torch.dtype) -> float:
+    """The least number of the dtype that is not below."""
+    kind = np.float32 if dtype == torch.float32 else np.float64
+    nearest = kind(float(exact))
+    return float(nearest if Fraction(float(nearest)) >= exact else np.nextafter(nearest, kind(2)))

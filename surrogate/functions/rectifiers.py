@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from surrogate.describe import Described, require_number
+from surrogate.evaluation import evaluate, require_floating
 from surrogate.functions.base import Function, functions
-from surrogate.precision import in_working_precision, require_floating
 
 if TYPE_CHECKING:
     from surrogate.derivatives.kernels import Kernel
@@ -81,7 +81,7 @@ class RReLU(Described, nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         require_floating(x, "RReLU")
-        return in_working_precision(self._value, x)
+        return evaluate(self._value, x)
 
     def _value(self, x: Tensor) -> Tensor:
         if not self.training:

@@ -1,0 +1,80 @@
+"""How formulas are evaluated: half precision by way of float32, large tensors block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+
+HALVES = (torch.float16, torch.bfloat16)
+BLOCK = 2**17  # elements; a few blocks of float32 fit into a core's cache
+
+
+def evaluate(formula: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
+    """formula(*tensors) for an elementwise formula, in the dtype of the first tensor.
+
+    float16 and bfloat16 are computed in float32. In eager mode on a CPU a formula of many operators
+    would go through memory once for each; block by block its intermediate results stay in cache.
+    """
+    dtype = tensors[0].dtype
+    working = formula
+    if dtype in HALVES:
+        working = lambda *halves: formula(*(half.float() for half in halves)).to(dtype)
+    if not _worth_blocks(tensors):
+        return working(*tensors)
+    result = torch.empty_like(tensors[0])
+    blocks = [_in_memory_order(tensor).split(BLOCK) for tensor in (result, *tensors)]
+    for target, *sources in zip(*blocks, strict=True):
+        target.copy_(working(*sources))
+    return result
+
+
+def _worth_blocks(tensors: tuple[Tensor, ...]) -> bool:
+    """Large, dense, of one layout, and nobody is looking: no tracer, no transform, no autograd."""
+    x = tensors[0]
+    return (
+        x.numel() > 2 * BLOCK
+        and not torch.compiler.is_compiling()
+        and not is_transformed()
+        and all(type(t) is Tensor and t.device.type == "cpu" for t in tensors)
+        and not (torch.is_grad_enabled() and any(t.requires_grad for t in tensors))
+        and all(t.shape == x.shape and t.stride() == x.stride() for t in tensors)
+        and torch.empty_like(x, device="meta").stride() == x.stride()
+    )
+
+
+def _in_memory_order(x: Tensor) -> Tensor:
+    """A flat view of a dense tensor."""
+    order = sorted(range(x.dim()), key=x.stride, reverse=True)
+    return x.permute(order).view(-1)
+
+
+def is_transformed() -> bool:
+    """Whether a transform of torch.func or forward-mode differentiation is going on."""
+    return torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
+
+
+def require_floating(x: Tensor, owner: object) -> None:
+    """Raise TypeError unless x is a real floating-point tensor."""
+    if not isinstance(x, Tensor):
+        raise TypeError(f"{owner} takes a torch.Tensor, got {type(x).__name__}")
+    if not x.is_floating_point():
+        raise TypeError(f"{owner} takes a real floating-point tensor, got dtype {x.dtype}")
+
+
+def require_like(result: object, x: Tensor, role: str, owner: object) -> Tensor:
+    """Raise unless the result is a tensor with the shape and dtype of x."""
+    if not isinstance(result, Tensor):
+        raise TypeError(f"{role} {owner!r} must return a tensor, got {type(result).__name__}")
+    if result.shape != x.shape:
+        raise ValueError(
+            f"{role} {owner!r} must keep the shape of its input: "
+            f"{tuple(x.shape)} became {tuple(result.shape)}"
+        )
+    if result.dtype != x.dtype:
+        raise TypeError(
+            f"{role} {owner!r} must keep the dtype of its input: {x.dtype} became {result.dtype}"
+        )
+    return result
