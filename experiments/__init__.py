@@ -1,0 +1,1 @@
+"""Experiments on surrogate activations: what is run, recorded and compared."""

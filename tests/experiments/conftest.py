@@ -1,0 +1,81 @@
+"""One smoke run that many tests look at, and the command as a function."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+
+from experiments import autoencoder
+
+CONFIGS = Path(autoencoder.__file__).parent.parent / "configs"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command did: its exit code, and what it wrote to stdout and stderr."""
+
+    code: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Outcome]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Networks this small are quicker, and tests beside each other calmer, on one thread."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def run() -> Command:
+    """`run("relu", runs, "--seed", "1")`: the autoencoder's command at the smoke config."""
+
+    def run(acts: str, runs: Path, *options: str) -> Outcome:
+        return command(
+            *("--config", str(CONFIGS / "smoke.yaml"), "--runs", str(runs)),
+            *("--act", *acts.split("|"), *options),
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def command_line() -> Command:
+    """The autoencoder's command with exactly these arguments."""
+    return command
+
+
+def command(*arguments: str) -> Outcome:
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        code = autoencoder.main(arguments)
+    return Outcome(code, out.getvalue(), err.getvalue())
+
+
+@dataclass(frozen=True)
+class Smoke:
+    """The outcome of the shared run, and where its runs are kept."""
+
+    outcome: Outcome
+    runs: Path
+
+    def directory(self, act: str) -> Path:
+        return self.runs / "autoencoder" / act / "seed0"
+
+
+@pytest.fixture(scope="session")
+def smoke(run: Command, tmp_path_factory: pytest.TempPathFactory) -> Smoke:
+    """linear (the baseline), cantor2 and a pair in text form, at the smoke config."""
+    runs = tmp_path_factory.mktemp("smoke") / "runs"
+    return Smoke(run("cantor2|Staircase(step=.5)/Blurred(width=.3)", runs), runs)
