@@ -45,7 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from matplotlib import pyplot
 
     figure = pyplot.figure(figsize=(12, 5), layout="constrained")
-    left, right = figure.subfigures(1, 2, width_ratios=(1.15, 1))
+    halves = figure.add_gridspec(1, 2, width_ratios=(1.15, 1))
+    left, right = figure.add_subfigure(halves[0]), figure.add_subfigure(halves[1])
     panels = left.subplots(2, 2, sharex=True)
     for panel, name in zip(panels.flat, PAIRS, strict=True):
         draw_pair(panel, name)

@@ -18,9 +18,10 @@ Arguments = ParamSpec("Arguments")
 
 
 def look_up(table: Tensor, index: Tensor) -> Tensor:
-    """table[index] for an index of any shape; out-of-range and NaN positions were made integers by
-    the caller and are clamped here."""
-    index = index.clamp(0, len(table) - 1)
+    """table[index] for an index of any shape, within range.
+
+    An index that comes from NaN is any integer: the caller brings it into range.
+    """
     # index_select is the fastest of torch's ways, and the one that vmap knows for 0-d indices.
     return table.index_select(0, index.reshape(-1)).view(index.shape)
 

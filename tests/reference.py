@@ -13,6 +13,7 @@ import torch
 from surrogate import functions as f
 
 Scalar = Callable[[float], float]
+Elementwise = Callable[[torch.Tensor], torch.Tensor]
 
 
 def cantor(x: float, depth: int, extend: str = "repeat") -> Fraction:
@@ -58,7 +59,7 @@ def gelu_tanh(x: float) -> float:
 
 
 # Every registered function must be here: an instance, and its value as a function of one float.
-FUNCTIONS: list[tuple[Callable[[torch.Tensor], torch.Tensor], Scalar]] = [
+FUNCTIONS: list[tuple[Elementwise, Scalar]] = [
     (f.Identity(), lambda x: x),
     (f.ReLU(), lambda x: max(x, 0.0)),
     (f.LeakyReLU(0.1), lambda x: x if x > 0 else 0.1 * x),
@@ -105,7 +106,7 @@ def kernel_slope(kernel: str, u: np.ndarray, width: float) -> np.ndarray:
 
 
 def blurred_slope(
-    function: Callable[[torch.Tensor], torch.Tensor],
+    function: Elementwise,
     kernel: str,
     width: float,
     x: float,
@@ -130,9 +131,7 @@ def directional(g: float, left: float, right: float) -> float:
     return g * left if best == "left" else g * right
 
 
-def finite_difference(
-    function: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor
-) -> torch.Tensor:
+def finite_difference(function: Elementwise, x: torch.Tensor) -> torch.Tensor:
     """The slope by a five-point formula, in float64."""
     h = 1e-5
     one, two = function(x + h) - function(x - h), function(x + 2 * h) - function(x - 2 * h)

@@ -62,7 +62,7 @@ class PerlinNoise(Function):
         # fmod first: the product could overflow, and the array repeats anyway.
         position = torch.fmod(x, self.period) * self.resolution
         lattice = torch.floor(position.detach())
-        index = lattice.remainder(LATTICE_POINTS).to(torch.int32)
+        index = lattice.to(torch.int32) & (LATTICE_POINTS - 1)
         values, rises = _lattice(x.dtype, x.device, self.seed)
         return look_up(values, index), look_up(rises, index), position - lattice
 
