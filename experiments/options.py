@@ -57,7 +57,7 @@ class TrainerOptions:
         detect_anomaly: find the operation whose gradient is NaN (slow).
     """
 
-    max_epochs: PositiveInt = 5
+    max_epochs: PositiveInt = 3
     accelerator: str = "auto"
     precision: Literal["32-true", "bf16-mixed", "64-true"] = "32-true"
     gradient_clip_val: PositiveFloat | None = None
