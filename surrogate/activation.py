@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from surrogate.autograd import report
 from surrogate.derivatives.base import Derivative, as_derivative
 from surrogate.derivatives.shapes import Exact
+from surrogate.describe import name_of
 from surrogate.evaluation import require_floating
 from surrogate.functions.base import Elementwise
 
@@ -48,7 +49,7 @@ class SurrogateActivation(nn.Module):
     def __init__(self, function: Elementwise, derivative: AnyDerivative) -> None:
         super().__init__()
         if isinstance(function, type) or not callable(function):
-            raise TypeError(f"function must be a callable Tensor → Tensor, got {function!r}")
+            raise TypeError(f"function must be a callable Tensor → Tensor, got {name_of(function)}")
         self.function = function
         self.derivative = as_derivative(derivative)
         self._bound = self.derivative.bind(function)
@@ -63,7 +64,7 @@ class SurrogateActivation(nn.Module):
         return report(x, self.function, self._bound)
 
     def __repr__(self) -> str:
-        return f"{self.function!r} / {self.derivative!r}"
+        return f"{name_of(self.function)} / {self.derivative!r}"
 
     __str__ = __repr__
 

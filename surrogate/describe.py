@@ -25,6 +25,12 @@ class Described:
         return f"{type(self).__name__}({', '.join(changed)})"
 
 
+def name_of(part: object) -> str:
+    """How a part is called in texts and messages: a plain function by its name, not its address."""
+    name = getattr(part, "__name__", None)
+    return name if isinstance(name, str) else repr(part)
+
+
 def require_number(
     owner: object,
     name: str,

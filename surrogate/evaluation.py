@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
+from surrogate.describe import name_of
+
 HALVES = (torch.float16, torch.bfloat16)
 BLOCK = 2**17  # elements; a few blocks of float32 fit into a core's cache
 
@@ -67,14 +69,17 @@ def require_floating(x: Tensor, owner: object) -> None:
 def require_like(result: object, x: Tensor, role: str, owner: object) -> Tensor:
     """Raise unless the result is a tensor with the shape and dtype of x."""
     if not isinstance(result, Tensor):
-        raise TypeError(f"{role} {owner!r} must return a tensor, got {type(result).__name__}")
+        raise TypeError(
+            f"{role} {name_of(owner)} must return a tensor, got {type(result).__name__}"
+        )
     if result.shape != x.shape:
         raise ValueError(
-            f"{role} {owner!r} must keep the shape of its input: "
+            f"{role} {name_of(owner)} must keep the shape of its input: "
             f"{tuple(x.shape)} became {tuple(result.shape)}"
         )
     if result.dtype != x.dtype:
         raise TypeError(
-            f"{role} {owner!r} must keep the dtype of its input: {x.dtype} became {result.dtype}"
+            f"{role} {name_of(owner)} must keep the dtype of its input: "
+            f"{x.dtype} became {result.dtype}"
         )
     return result

@@ -43,7 +43,7 @@ def get(text: str) -> SurrogateActivation:
     >>> surrogate.get("cantor2")
     Cantor() / Constant()
     >>> surrogate.get("ReLU() / 0.5 * Constant(1) + 0.5 * Exact()").derivative
-    0.5 * Constant(value=1) + 0.5 * Exact()
+    0.5 * Constant() + 0.5 * Exact()
     """
     if not isinstance(text, str):
         raise TypeError(f"get takes a text, got {type(text).__name__}")

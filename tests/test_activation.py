@@ -186,6 +186,8 @@ def test_text_of_a_pair() -> None:
     pair = SurrogateActivation(f.Staircase(step=0.5), 0.5 * d.Constant(2.0) + d.Blurred(width=0.3))
     assert str(pair) == "Staircase(step=0.5) / 0.5 * Constant(value=2.0) + Blurred(width=0.3)"
     assert repr(nn.Sequential(pair)).splitlines()[1] == f"  (0): {pair}"
+    named = SurrogateActivation(lambda x: x.sign(), torch.tanh)
+    assert str(named) == "<lambda> / tanh"
     assert pair.function == f.Staircase(step=0.5)
     assert pair.derivative == 0.5 * d.Constant(2.0) + d.Blurred(width=0.3)
 
@@ -209,7 +211,12 @@ def test_what_is_no_pair(function: object, derivative: object, message: str) -> 
 @pytest.mark.parametrize(
     ("function", "derivative", "error", "message"),
     [
-        (lambda x: x[1:], lambda x: x, ValueError, r"keep the shape .*\(4,\) became \(3,\)"),
+        (
+            lambda x: x[1:],
+            lambda x: x,
+            ValueError,
+            r"function <lambda> must keep the shape .*\(4,\) became \(3,\)",
+        ),
         (lambda x: x > 0, lambda x: x, TypeError, "float32 became torch.bool"),
         (lambda x: 3.0, lambda x: x, TypeError, "must return a tensor, got float"),
         (torch.sign, lambda x: x.sum(), ValueError, "derivative .* keep the shape"),

@@ -18,7 +18,7 @@ from typing import Any, Self, cast
 
 from torch import Tensor
 
-from surrogate.describe import Described, require_number
+from surrogate.describe import Described, name_of, require_number
 from surrogate.evaluation import require_like
 from surrogate.functions.base import Elementwise
 from surrogate.registry import Registry
@@ -197,6 +197,9 @@ class Slope(Pointwise):
     def slope(self, x: Tensor) -> Tensor:
         return require_like(self.formula(x), x, "derivative", self.formula)
 
+    def __repr__(self) -> str:
+        return name_of(self.formula)
+
 
 @dataclass(frozen=True, repr=False)
 class Rule(UpstreamDependent):
@@ -206,6 +209,9 @@ class Rule(UpstreamDependent):
 
     def rule(self, x: Tensor, grad_output: Tensor) -> Tensor:
         return require_like(self.formula(x, grad_output), x, "derivative", self.formula)
+
+    def __repr__(self) -> str:
+        return name_of(self.formula)
 
 
 def as_derivative(given: object, name: str = "derivative") -> Derivative:
@@ -219,7 +225,7 @@ def as_derivative(given: object, name: str = "derivative") -> Derivative:
     if isinstance(given, type) or not callable(given):
         raise TypeError(
             f"{name} must be a derivative, a callable of x, or one of (x, grad_output), "
-            f"got {given!r}"
+            f"got {name_of(given)}"
         )
     needed = _required_arguments(given)
     if needed in (None, 1):
@@ -228,7 +234,7 @@ def as_derivative(given: object, name: str = "derivative") -> Derivative:
         return Rule(cast(Callable[[Tensor, Tensor], Tensor], given))
     raise TypeError(
         f"{name} must be a callable of x or of (x, grad_output), "
-        f"but {given!r} takes {needed} arguments"
+        f"but {name_of(given)} takes {needed} arguments"
     )
 
 
@@ -240,7 +246,9 @@ def as_pointwise(given: object, name: str) -> Pointwise:
     """
     derivative = as_derivative(given, name)
     if not isinstance(derivative, Pointwise):
-        raise TypeError(f"{name} must be a pointwise derivative or a callable of x, got {given!r}")
+        raise TypeError(
+            f"{name} must be a pointwise derivative or a callable of x, got {name_of(given)}"
+        )
     return derivative
 
 

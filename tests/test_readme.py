@@ -1,0 +1,52 @@
+"""Every claim of the README is one that a reader can run."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import surrogate
+from experiments.report import table
+from experiments.runs import records
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def test_python_examples_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    registered = dict(surrogate.catalogue.catalogue._entries)
+    monkeypatch.setattr(surrogate.catalogue.catalogue, "_entries", registered)
+    blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    assert len(blocks) == 2
+    for block in blocks:
+        exec(block, {})
+    assert "spike" in surrogate.names()
+
+
+def test_every_name_of_the_tables_exists() -> None:
+    for kind, registry in (
+        ("functions", surrogate.functions.functions),
+        ("derivatives", surrogate.derivatives.derivatives),
+    ):
+        (row,) = re.findall(rf"^\| {kind} \| (.*) \|$", README, re.MULTILINE)
+        named = {name for name in re.findall(r"`(\w+)`", row)}
+        aliases = {name for name in registry if registry[name].__name__ != name}
+        assert named == set(registry) - aliases
+
+
+def test_results_are_those_of_the_committed_files() -> None:
+    found, problems = records(ROOT / "docs" / "results" / "autoencoder")
+    assert not problems
+    order = re.findall(r"^(\w+) +\d\.\d+ ", README, re.MULTILINE)
+    by_act = {record.result["act"]: record.result for record in found}
+    assert set(order) == set(by_act)
+    assert table([by_act[act] for act in order], "linear") in README
+
+
+def test_files_that_it_shows_or_names_exist() -> None:
+    for path in re.findall(r"\]\((docs/[^)]+)\)", README) + re.findall(
+        r"configs/\w+\.yaml", README
+    ):
+        assert (ROOT / path).is_file(), path
