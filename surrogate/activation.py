@@ -11,7 +11,7 @@ from surrogate.autograd import report
 from surrogate.derivatives.base import Derivative, as_derivative
 from surrogate.derivatives.shapes import Exact
 from surrogate.describe import name_of
-from surrogate.evaluation import require_floating
+from surrogate.evaluation import require_floating, require_like
 from surrogate.functions.base import Elementwise
 
 AnyDerivative = Derivative | Callable[[Tensor], Tensor] | Callable[[Tensor, Tensor], Tensor]
@@ -60,7 +60,7 @@ class SurrogateActivation(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         require_floating(x, "SurrogateActivation")
         if isinstance(self.derivative, Exact):
-            return self.function(x)
+            return require_like(self.function(x), x, "function", self.function)
         return report(x, self.function, self._bound)
 
     def __repr__(self) -> str:

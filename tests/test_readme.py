@@ -10,14 +10,14 @@ import pytest
 import surrogate
 from experiments.report import table
 from experiments.runs import records
+from surrogate.catalogue import catalogue
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 
 
 def test_python_examples_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    registered = dict(surrogate.catalogue.catalogue._entries)
-    monkeypatch.setattr(surrogate.catalogue.catalogue, "_entries", registered)
+    monkeypatch.setattr(catalogue, "_entries", dict(catalogue._entries))
     blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     assert len(blocks) == 2
     for block in blocks:
