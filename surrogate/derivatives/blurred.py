@@ -62,7 +62,7 @@ class Blurred(Pointwise):
             raise TypeError(f"Blurred: function must be callable, got {self.function!r}")
 
     def bind(self, function: Elementwise) -> Blurred:
-        return self if self.function else dataclasses.replace(self, function=function)
+        return self if self.function is not None else dataclasses.replace(self, function=function)
 
     def slope(self, x: Tensor) -> Tensor:
         function, kernel = self.function, KERNELS[self.kernel](self.width)
@@ -136,10 +136,9 @@ def _slope_table(function: Function, kernel_type: type[Kernel], width: float) ->
     kernel = kernel_type(width)
     start, length = _extent(function, kernel)
     wanted = length / kernel.width * kernel.nodes_per_width
-    nodes = int(min(max(math.ceil(wanted), 256), MOST_NODES))
+    nodes = min(max(math.ceil(wanted), 256), MOST_NODES)
     finer = length / kernel.width * CELLS_PER_WIDTH / nodes
-    # An even number of cells between nodes puts each node in the middle of the fine grid's points.
-    per_node = int(max(1, min(math.ceil(finer), MOST_CELLS // nodes)))
+    per_node = max(1, min(math.ceil(finer), MOST_CELLS // nodes))
     cells = nodes * per_node
     cell = length / cells
     reach = math.ceil(kernel.reach * kernel.width / cell)

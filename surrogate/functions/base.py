@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ Elementwise = Callable[[Tensor], Tensor]
 functions: Registry[type] = Registry("function")
 
 
-class Function(Described):
+class Function(Described, ABC):
     """An elementwise function y = f(x): Tensor in, Tensor of the same shape and dtype out.
 
     A subclass is a frozen dataclass with the formulas of the `value` and, if there is one in closed
