@@ -157,6 +157,29 @@ def test_parameters_of_functions_under_transforms(compiled: bool) -> None:
     check(of_parameters["function.weight"], (x.clamp(max=0) * UPSTREAM).sum().reshape(1))
 
 
+@pytest.mark.parametrize(
+    "family",
+    [
+        ("Staircase(0.5) / Blurred(width={})", [0.1, 0.3, 0.2]),
+        ("Staircase() / Blurred(SoftStaircase(softness={}), width=0.05)", [0.5, 0.1, 0.2]),
+        ("Cantor(depth={}) / Blurred(width=0.1)", [3, 7, 12]),
+        ("PerlinNoise(seed={}) / Exact()", [0, 1, 2]),
+        ("ReLU() / Directional(left=Constant({}), right=Constant(1))", [0, 0.5, 0.25]),
+    ],
+    ids=lambda family: family[0],
+)
+def test_pairs_of_one_shape_do_not_share_compiled_numbers(family: tuple[str, list[float]]) -> None:
+    """Neither each compiled by itself nor all through one compiled function."""
+    text, numbers = family
+    through_one = torch.compile(lambda pair, x: pair(x), fullgraph=True, backend="aot_eager")
+    for number in numbers:
+        pair, x = surrogate.get(text.format(number)), points()
+        compiled = torch.compile(pair, fullgraph=True, backend="aot_eager")
+        expected = definition(pair, x, UPSTREAM)
+        check(backward(compiled, x), expected)
+        check(backward(lambda x, pair=pair: through_one(pair, x), x), expected)
+
+
 def test_infinite_inputs_in_every_mode() -> None:
     ends = torch.tensor([-torch.inf, 0.5, torch.inf])
     for name, values, slopes in (

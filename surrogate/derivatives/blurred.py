@@ -81,8 +81,18 @@ class Blurred(Pointwise):
         if self.kernel == "box":
             return _difference(function, x, self.width / 2) / self.width
         if isinstance(function, Function) and (period or straight_outside):
-            return _from_table(function, kernel, x)
+            return self._from_table(function, kernel, x)
         return _from_layers(function, kernel, x)
+
+    def _from_table(self, function: Function, kernel: Kernel, x: Tensor) -> Tensor:
+        """Linear interpolation between the nodes of `_slope_table`."""
+        start, length = _extent(function, kernel)
+        slopes, rises = _slope_table(x.dtype, x.device, self)
+        last = len(slopes) - 1
+        place = x.remainder(length) if function.period else (x - start).clamp(0, length)
+        place = place * (last / length)
+        node = place.detach().to(torch.int32).clamp(0, last)
+        return look_up(slopes, node) + look_up(rises, node) * (place - node)
 
 
 def _difference(function: Elementwise, x: Tensor, radius: float) -> Tensor:
@@ -97,17 +107,6 @@ def _from_layers(function: Elementwise, kernel: Kernel, x: Tensor) -> Tensor:
     for radius in radii:
         slope = slope + height * _difference(function, x, radius)
     return slope
-
-
-def _from_table(function: Function, kernel: Kernel, x: Tensor) -> Tensor:
-    """Linear interpolation between the nodes of `_slope_table`."""
-    start, length = _extent(function, kernel)
-    slopes, rises = _slope_table(x.dtype, x.device, function, type(kernel), kernel.width)
-    last = len(slopes) - 1
-    place = x.remainder(length) if function.period else (x - start).clamp(0, length)
-    place = place * (last / length)
-    node = place.detach().to(torch.int32).clamp(0, last)
-    return look_up(slopes, node) + look_up(rises, node) * (place - node)
 
 
 def _mean_slope(function: Function, period: float) -> float:
@@ -126,14 +125,15 @@ def _extent(function: Function, kernel: Kernel) -> tuple[float, float]:
 
 
 @constant_table
-def _slope_table(function: Function, kernel_type: type[Kernel], width: float) -> np.ndarray:
+def _slope_table(blurred: Blurred) -> np.ndarray:
     """Slopes at evenly spaced nodes over the extent, both ends included, and rises to the next.
 
     F is sampled on a fine grid of cells of size δ; within a cell its rise is taken to be even, so
     (F ∗ k)' is the rises convolved with the kernel. For a jump of height J somewhere in a cell the
     error is at most J · δ/2 · max|k'|; for a smooth F it is of second order in δ.
     """
-    kernel = kernel_type(width)
+    function, kernel = blurred.function, KERNELS[blurred.kernel](blurred.width)
+    assert isinstance(function, Function)
     start, length = _extent(function, kernel)
     wanted = length / kernel.width * kernel.nodes_per_width
     nodes = min(max(math.ceil(wanted), 256), MOST_NODES)

@@ -69,7 +69,7 @@ class Cantor(Function):
         """c of the fractional part, by a binary search among the jumps."""
         part = x.double().contiguous()
         part = part - part.floor()
-        steps = torch.bucketize(part, _jumps(part.dtype, part.device, self.depth), right=True)
+        steps = torch.bucketize(part, _jumps(part.dtype, part.device, self), right=True)
         return (steps / 2**self.depth).to(x.dtype)
 
     def _from_cells(self, x: Tensor) -> Tensor:
@@ -82,8 +82,8 @@ class Cantor(Function):
         scaled = x * 2 ** _cell_bits(self.depth)
         cell = torch.floor(scaled)
         index = cell.to(torch.int64) & (2 ** _cell_bits(self.depth) - 1)
-        lower = look_up(_lower_value(x.dtype, x.device, self.depth), index)
-        jump = look_up(_jump_in_cell(x.dtype, x.device, self.depth, x.dtype), index)
+        lower = look_up(_lower_value(x.dtype, x.device, self), index)
+        jump = look_up(_jump_in_cell(x.dtype, x.device, self, x.dtype), index)
         return torch.add(lower, scaled - cell >= jump, alpha=2.0**-self.depth)
 
 
@@ -92,28 +92,28 @@ def _cell_bits(depth: int) -> int:
 
 
 @constant_table
-def _lower_value(depth: int) -> np.ndarray:
+def _lower_value(cantor: Cantor) -> np.ndarray:
     """The value of the staircase at the left end of each cell."""
-    cells = 2 ** _cell_bits(depth)
-    jumps = np.array([float(jump) for jump in _exact_jumps(depth)])  # none is at the end of a cell
-    return np.searchsorted(jumps, np.arange(cells) / cells) / 2**depth
+    cells = 2 ** _cell_bits(cantor.depth)
+    jumps = [float(jump) for jump in _exact_jumps(cantor.depth)]  # none is at the end of a cell
+    return np.searchsorted(jumps, np.arange(cells) / cells) / 2**cantor.depth
 
 
 @constant_table
-def _jump_in_cell(depth: int, dtype: torch.dtype) -> np.ndarray:
+def _jump_in_cell(cantor: Cantor, dtype: torch.dtype) -> np.ndarray:
     """Where in each cell, from 0 to 1, the first number on the upper step is; else 2."""
-    cells = 2 ** _cell_bits(depth)
+    cells = 2 ** _cell_bits(cantor.depth)
     places = np.full(cells, 2.0)
-    for jump in _exact_jumps(depth):
+    for jump in _exact_jumps(cantor.depth):
         cell = math.floor(jump * cells)
         places[cell] = _rounded_up(jump * cells - cell, dtype)
     return places
 
 
 @constant_table
-def _jumps(depth: int) -> np.ndarray:
+def _jumps(cantor: Cantor) -> np.ndarray:
     """For each step but the lowest, the first float64 on it."""
-    return np.array([_rounded_up(jump, torch.float64) for jump in _exact_jumps(depth)])
+    return np.array([_rounded_up(jump, torch.float64) for jump in _exact_jumps(cantor.depth)])
 
 
 def _exact_jumps(depth: int) -> list[Fraction]:

@@ -63,13 +63,13 @@ class PerlinNoise(Function):
         position = torch.fmod(x, self.period) * self.resolution
         lattice = torch.floor(position.detach())
         index = lattice.to(torch.int32) & (LATTICE_POINTS - 1)
-        values, rises = _lattice(x.dtype, x.device, self.seed)
+        values, rises = _lattice(x.dtype, x.device, self)
         return look_up(values, index), look_up(rises, index), position - lattice
 
 
 @constant_table
-def _lattice(seed: int) -> np.ndarray:
+def _lattice(noise: PerlinNoise) -> np.ndarray:
     """Values and rises to the next value; multiples of 2⁻²⁰, so exact in float32 and float64."""
-    uniform = random.Random(seed).random
+    uniform = random.Random(noise.seed).random
     values = np.array([round((2 * uniform() - 1) * 2**20) / 2**20 for _ in range(LATTICE_POINTS)])
     return np.stack([values, np.roll(values, -1) - values])
