@@ -6,6 +6,7 @@ from surrogate.activation import SurrogateActivation as SurrogateActivation
 from surrogate.activation import with_derivative as with_derivative
 from surrogate.catalogue import names as names
 from surrogate.catalogue import register as register
+from surrogate.check import check as check
 from surrogate.spec import get as get
 
 __version__ = "0.1.0"

@@ -13,6 +13,7 @@ from surrogate.derivatives.shapes import Exact
 from surrogate.describe import name_of
 from surrogate.evaluation import require_floating, require_like
 from surrogate.functions.base import Elementwise
+from surrogate.memory import saved_bytes
 
 AnyDerivative = Derivative | Callable[[Tensor], Tensor] | Callable[[Tensor, Tensor], Tensor]
 
@@ -62,6 +63,18 @@ class SurrogateActivation(nn.Module):
         if isinstance(self.derivative, Exact):
             return require_like(self.function(x), x, "function", self.function)
         return report(x, self.function, self._bound)
+
+    def saved_bytes(self, x: Tensor) -> int:
+        """The bytes that autograd keeps for the backward pass of an input like x.
+
+        Nothing for a constant derivative, a byte for each element for a window, x for others.
+
+        >>> import surrogate, torch
+        >>> x = torch.zeros(1000)
+        >>> [surrogate.get(name).saved_bytes(x) for name in ("cantor2", "sign_ste", "relu_blurred")]
+        [0, 1000, 4000]
+        """
+        return saved_bytes(self, x)
 
     def __repr__(self) -> str:
         return f"{name_of(self.function)} / {self.derivative!r}"

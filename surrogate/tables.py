@@ -31,7 +31,8 @@ def constant_table(
 ) -> Callable[Concatenate[torch.dtype, torch.device, Arguments], Tensor]:
     """Turn a function that returns an array into one that returns the tensor of it.
 
-    The result takes a dtype and a device first, then the function's own (hashable) arguments.
+    The result takes a dtype and a device first, then the function's own arguments: frozen objects,
+    which torch.compile takes for constants, rather than their numbers, which it may make symbols.
     """
 
     @lru_cache(maxsize=64)
