@@ -43,6 +43,9 @@ def report(x: Tensor, function: Elementwise, derivative: Derivative) -> Tensor:
             "export the function by itself, or use a pointwise derivative"
         )
     if torch.compiler.is_compiling():
+        if derivative.sign_dependent:
+            rule, ones = partial(evaluate, derivative.rule, x), torch.ones_like(x)
+            return _graft_by_sign(value, x, rule(ones), rule(-ones))
         return _UpstreamRule.apply(_without_forward_mode(x), value, derivative)
     return _apply(_UpstreamReport, value, x, derivative)
 
@@ -215,6 +218,39 @@ class _Graft(Function):
 @torch.compiler.allow_in_graph
 def _graft(value: Tensor, x: Tensor, slope: Tensor) -> Tensor:
     return _Graft.apply(value, x, slope)
+
+
+class _GraftBySign(Function):
+    """The same for a rule that is linear on each side of grad_output = 0.
+
+    It is known by what it makes of the upstream gradients 1 and −1.
+    """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(value: Tensor, x: Tensor, of_one: Tensor, of_minus_one: Tensor) -> Tensor:
+        return value.clone()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs[2:])
+
+    @staticmethod
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
+        of_one, of_minus_one = ctx.saved_tensors
+        positive = grad_output > 0
+        of_x = torch.where(positive, grad_output * of_one, -grad_output * of_minus_one)
+        return grad_output, of_x, None, None
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> Tensor:
+        raise no_forward_mode("This derivative")
+
+
+@torch.compiler.allow_in_graph
+def _graft_by_sign(value: Tensor, x: Tensor, of_one: Tensor, of_minus_one: Tensor) -> Tensor:
+    return _GraftBySign.apply(value, x, of_one, of_minus_one)
 
 
 def _spelled_out(value: Tensor, x: Tensor, slope: Elementwise) -> Tensor:

@@ -61,6 +61,7 @@ def test_eager_functional_and_compiled_agree(name: str) -> None:
     check(grad(total)(x), ones)
     check(torch.compile(grad(total), fullgraph=True)(x), ones)
     check(vmap(grad(pair))(x), ones)
+    check(torch.compile(vmap(grad(pair)), fullgraph=True)(x), ones)
     check(jacrev(pair)(x).diagonal(), ones)
 
 
@@ -132,6 +133,25 @@ def test_forward_mode_of_a_rule_is_refused_with_a_reason() -> None:
         torch.compile(tangent, fullgraph=True)(x)
     with pytest.raises(RuntimeError, match=r"torch.export can't represent"):
         torch.export.export(pair, (x,))
+
+
+@pytest.mark.parametrize(
+    "derivative",
+    [
+        lambda x, grad_output: grad_output.clamp(-0.1, 0.1) * x,
+        d.Directional(width=0.5) + 0.5 * d.Constant(1),
+        2 * d.Directional(d.Constant(0.5), d.Constant(1)) + d.Directional(),
+    ],
+    ids=["clipped", "sum", "sum of rules"],
+)
+def test_rules_compile(derivative: d.UpstreamDependent) -> None:
+    pair, x = SurrogateActivation(f.Tanh(), derivative), points()
+    expected = definition(pair, x, UPSTREAM)
+    check(backward(pair, x), expected)
+    check(backward(torch.compile(pair, fullgraph=True), x), expected)
+    tangent = lambda x: jvp(pair, (x,), (UPSTREAM,))[1]
+    with pytest.raises(Exception, match="Observed exception"):
+        torch.compile(tangent, fullgraph=True)(x)
 
 
 def test_export_refuses_what_it_would_get_wrong() -> None:

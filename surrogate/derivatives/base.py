@@ -27,7 +27,13 @@ derivatives: Registry[type] = Registry("derivative")
 
 
 class Derivative(Described, ABC):
-    """What a pair reports as its derivative. Subclass `Pointwise` or `UpstreamDependent`."""
+    """What a pair reports as its derivative. Subclass `Pointwise` or `UpstreamDependent`.
+
+    It is `sign_dependent` if it is linear in the upstream gradient on each side of 0:
+    rule(x, c · g) = c · rule(x, g) for c > 0.
+    """
+
+    sign_dependent = False
 
     @abstractmethod
     def rule(self, x: Tensor, grad_output: Tensor) -> Tensor:
@@ -69,6 +75,7 @@ class Pointwise(Derivative):
     `keeps_nothing` ignores what the latter is given.
     """
 
+    sign_dependent = True
     keeps_nothing = False
 
     @abstractmethod
@@ -90,7 +97,8 @@ class Pointwise(Derivative):
 class UpstreamDependent(Derivative):
     """grad_input = rule(x, grad_output), not linear in grad_output.
 
-    A subclass is a frozen dataclass with a `rule` method; float16 and bfloat16 come as float32.
+    A subclass is a frozen dataclass with a `rule` method; float16 and bfloat16 come as float32. One
+    that is `sign_dependent` should say so: then every transform under torch.compile can follow.
     """
 
 
@@ -158,6 +166,10 @@ class UpstreamSum(_Addition, UpstreamDependent):
     left: Derivative
     right: Derivative
 
+    @property
+    def sign_dependent(self) -> bool:  # type: ignore[override]
+        return self.left.sign_dependent and self.right.sign_dependent
+
 
 @dataclass(frozen=True, repr=False)
 class Multiple(Pointwise, _Multiplication):
@@ -186,6 +198,10 @@ class UpstreamMultiple(_Multiplication, UpstreamDependent):
 
     factor: float
     derivative: UpstreamDependent
+
+    @property
+    def sign_dependent(self) -> bool:  # type: ignore[override]
+        return self.derivative.sign_dependent
 
 
 @dataclass(frozen=True, repr=False)

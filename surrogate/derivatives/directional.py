@@ -42,6 +42,7 @@ class Directional(UpstreamDependent):
     left: Pointwise | Elementwise | None = None
     right: Pointwise | Elementwise | None = None
     width: float = 1.0
+    sign_dependent = True
 
     def __post_init__(self) -> None:
         require_number(self, "width", above=0)
