@@ -256,8 +256,9 @@ def _graft_by_sign(value: Tensor, x: Tensor, of_one: Tensor, of_minus_one: Tenso
 def _spelled_out(value: Tensor, x: Tensor, slope: Elementwise) -> Tensor:
     """The same in ordinary operators, for torch.export; right to second order.
 
-    The factor that is 0 has the derivative 1 in x. Where x is infinite it is set to 0 for good.
+    The factor that is 0 has the derivative 1 in x. Where x is infinite, ∞ − ∞ would be NaN: the
+    slope is 0 there for good.
     """
+    x = x.masked_fill(x.detach().isinf(), 0)
     hidden = x.detach()
-    zero = (x - hidden).masked_fill(hidden.isinf(), 0)
-    return value + zero * (0.5 * (slope(x) + slope(hidden)))
+    return value + (x - hidden) * (0.5 * (slope(x) + slope(hidden)))

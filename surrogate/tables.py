@@ -7,6 +7,7 @@ and `torch.compile` and `torch.export` take it as a constant of the graph.
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Concatenate, ParamSpec
 
@@ -46,9 +47,13 @@ def constant_table(
         *args: Arguments.args,
         **kwargs: Arguments.kwargs,
     ) -> Tensor:
-        # An inference-mode tensor would be refused by autograd later on.
-        with torch.inference_mode(False):
+        def make() -> Tensor:
             return torch.from_numpy(array(*args, **kwargs)).to(device, dtype)
+
+        # A tensor that is made under a transform, a tracer or inference mode belongs to it, and
+        # would come back from the cache later on. All of them end at a thread, so it gets its own.
+        with ThreadPoolExecutor(1) as elsewhere:
+            return elsewhere.submit(make).result()
 
     @torch.compiler.assume_constant_result
     def table(

@@ -14,7 +14,7 @@ from surrogate.derivatives.base import Pointwise, derivatives
 from surrogate.derivatives.kernels import KERNELS, Kernel
 from surrogate.derivatives.shapes import unbound
 from surrogate.describe import require_choice, require_number
-from surrogate.functions.base import Elementwise, Function
+from surrogate.functions.base import Elementwise, Function, divisible
 from surrogate.tables import constant_table, look_up
 
 LAYERS = 64  # boxes that stand for a kernel where nothing is known of the function
@@ -89,7 +89,11 @@ class Blurred(Pointwise):
         start, length = _extent(function, kernel)
         slopes, rises = _slope_table(x.dtype, x.device, self)
         last = len(slopes) - 1
-        place = x.remainder(length) if function.period else (x - start).clamp(0, length)
+        place = (
+            divisible(x, length).remainder(length)
+            if function.period
+            else (x - start).clamp(0, length)
+        )
         place = place * (last / length)
         node = place.detach().to(torch.int32).clamp(0, last)
         return look_up(slopes, node) + look_up(rises, node) * (place - node)

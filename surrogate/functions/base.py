@@ -67,3 +67,11 @@ def slope_by_autograd(function: Elementwise, x: Tensor) -> Tensor:
         )
     pullback = torch.func.vjp(function, x)[1]
     return pullback(torch.ones_like(x))[0]
+
+
+def divisible(x: Tensor, period: float) -> Tensor:
+    """x, but finite x cut off where x / period, and vectorised remainders with it, overflow."""
+    if period >= 1:
+        return x
+    limit = torch.finfo(x.dtype).max * period / 2
+    return torch.where(x.isinf(), x, x.clamp(-limit, limit))

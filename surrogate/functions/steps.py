@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from surrogate.describe import require_number
-from surrogate.functions.base import Function, functions
+from surrogate.functions.base import Function, divisible, functions
 
 if TYPE_CHECKING:
     from surrogate.derivatives.kernels import Kernel
@@ -129,4 +129,4 @@ class SoftStaircase(Function):
 
     def _angle(self, x: Tensor) -> Tensor:
         """θ, less the turns that are whole: the sine of a large angle would be inaccurate."""
-        return torch.fmod(x, self.step) * (2 * math.pi / self.step)
+        return torch.fmod(divisible(x, self.step), self.step) * (2 * math.pi / self.step)

@@ -1,0 +1,296 @@
+"""The self-check finds lies of every kind, and nothing in the catalogue."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.autograd import Function
+
+import surrogate
+from surrogate import SurrogateActivation
+from surrogate import derivatives as d
+from surrogate import functions as f
+from surrogate.check import DTYPES, Report, Row
+from surrogate.check import __main__ as command
+from surrogate.check.modes import MODES
+from surrogate.check.properties import PROPERTIES
+
+FLOAT32 = [torch.float32]
+EAGER = [mode for mode in MODES.values() if not mode.compiled and mode.name != "CUDA graph"]
+
+
+def verdicts(report: Report) -> dict[str, str]:
+    """By mode, for one dtype."""
+    return {row.mode: row.verdict for row in report.rows}
+
+
+def off(derivative: d.Pointwise, by: float = 0.01) -> SurrogateActivation:
+    """A pair that reports 1.01 times what it says."""
+    pair = SurrogateActivation(f.Sigmoid(), derivative)
+    pair._bound = (1 + by) * pair._bound
+    return pair
+
+
+class Hand(Function):
+    """A spike with the slope 1 / (1 + |x|)², as one writes it in a hurry: no forward mode."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor) -> Tensor:
+        return (x > 0).to(x.dtype)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(inputs[0])
+
+    @staticmethod
+    def backward(ctx: Any, grad_output: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        (x,) = ctx.saved_tensors
+        return grad_output / (1 + x.abs()) ** 2
+
+
+class Old(Hand):
+    """The older form, with a clone that loses the second order."""
+
+    generate_vmap_rule = False
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx.save_for_backward(x.clone())
+        return (x > 0).to(x.dtype)
+
+    setup_context = Function.setup_context
+
+
+def hand(x: Tensor) -> Tensor:
+    return Hand.apply(x)
+
+
+@pytest.mark.parametrize("name", [mode.name for mode in EAGER if mode.order > 0])
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_a_slope_off_by_a_hundredth_is_wrong(name: str, dtype: torch.dtype) -> None:
+    by = 0.03 if dtype == torch.bfloat16 else 0.01  # whose numbers are a hundredth apart
+    lie = off(d.DerivativeOf(f.Tanh()), by)
+    (row,) = surrogate.check(lie, modes=[name], dtypes=[dtype]).rows
+    assert row.verdict == "WRONG"
+    assert row.error is not None
+    assert row.error == pytest.approx(by, rel=0.5)
+
+
+@pytest.mark.parametrize("name", ["compiled backward", "compiled func.grad", "compiled func.jvp"])
+def test_and_in_compiled_modes(name: str) -> None:
+    lie = off(d.Constant())
+    assert not surrogate.check(lie, modes=[name], dtypes=FLOAT32).ok
+
+
+def test_a_value_off_by_one_bit_is_wrong() -> None:
+    class Off(SurrogateActivation):
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(x) * (1 + torch.finfo(x.dtype).eps)
+
+    names = [mode.name for mode in EAGER if mode.exact]
+    assert len(names) == 5
+    report = surrogate.check(Off(f.Sigmoid(), d.Constant()), modes=names)
+    assert {row.verdict for row in report.rows} == {"WRONG"}
+    plain = surrogate.check(SurrogateActivation(f.Sigmoid(), d.Constant()), modes=names)
+    assert {row.verdict for row in plain.rows} == {"right"}
+
+
+def test_a_rule_that_reports_where_it_can_not_is_wrong() -> None:
+    class Silent(SurrogateActivation):
+        def forward(self, x: Tensor) -> Tensor:
+            return self.function(x)
+
+    rule = lambda x, grad_output: grad_output.clamp(-1, 1)
+    names = [mode.name for mode in EAGER if mode.needs_pointwise]
+    silent = surrogate.check(Silent(f.Tanh(), rule), modes=names, dtypes=FLOAT32)
+    assert set(verdicts(silent).values()) == {"WRONG"}
+    honest = surrogate.check(SurrogateActivation(f.Tanh(), rule), modes=names, dtypes=FLOAT32)
+    assert set(verdicts(honest).values()) == {"refuses"}
+    assert honest.ok
+
+
+def test_foreign_functions_are_held_to_their_own_backward() -> None:
+    found = verdicts(surrogate.check(hand, dtypes=FLOAT32, compiled=False))
+    assert found["backward"] == found["vmap(grad)"] == found["jacrev"] == "right"
+    assert found["create_graph, second order"] == "right"
+    assert found["create_graph, third order"] == "n/a"
+    assert found["func.jvp"] == found["forward-mode AD"] == "refuses"
+    assert found["export, then backward"] == "WRONG"  # the true derivative, in silence
+    found = verdicts(surrogate.check(Old.apply, dtypes=FLOAT32, compiled=False))
+    assert found["create_graph, second order"] == "WRONG"
+    assert found["func.grad"] == found["value in vmap"] == "refuses"
+
+
+def test_the_compiler_drops_a_missing_forward_mode_in_silence() -> None:
+    report = surrogate.check(hand, modes=["compiled func.jvp"], dtypes=FLOAT32)
+    assert verdicts(report) == {"compiled func.jvp": "WRONG"}
+
+
+def test_a_reference_overrules_what_a_module_reports() -> None:
+    reference = lambda x, grad_output: grad_output / (1 + x.abs()) ** 2
+    names = ["backward", "create_graph, second order", "create_graph, third order"]
+    right = surrogate.check(hand, reference=reference, modes=names, dtypes=DTYPES[:2])
+    assert {row.verdict for row in right.rows} == {"right"}
+    wrong = surrogate.check(hand, reference=lambda x, g: 1.03 * reference(x, g), modes=names)
+    assert {row.verdict for row in wrong.rows} == {"WRONG"}
+
+
+class Lax(SurrogateActivation):
+    """A pair that leaves its promises by the wayside."""
+
+    def __init__(self, change: Any) -> None:
+        super().__init__(f.Identity(), d.Constant())
+        self.change = change
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.change(x)
+
+
+@pytest.mark.parametrize(
+    ("name", "module", "note"),
+    [
+        (
+            "dtype kept",
+            nn.Sequential(f.RReLU(), Lax(lambda x: x.float())),
+            "value is torch.float32",
+        ),
+        ("layout kept", Lax(lambda x: x.contiguous()), "channels_last"),
+        ("integers refused", Lax(lambda x: x), "torch.int64 is taken"),
+        ("complex numbers refused", Lax(lambda x: x), "torch.complex64 is taken"),
+        ("memory for backward", Lax(lambda x: x * x), "8 bytes for each element, 0 needed"),
+        ("extremes", lambda x: x * torch.sigmoid(x), "value at -inf is nan"),
+        ("extremes", lambda x: (x > 0).to(x) + 0 * x.detach().nan_to_num(), "value at NaN is 0"),
+        ("exported extremes", lambda x: x * torch.sigmoid(x), "value at -inf is nan"),
+    ],
+)
+def test_properties_that_do_not_hold(name: str, module: Any, note: str) -> None:
+    (row,) = surrogate.check(module, modes=[name], dtypes=[torch.float64]).rows
+    assert row.verdict == "WRONG"
+    assert note in row.note
+
+
+@pytest.mark.parametrize("name", surrogate.names())
+def test_the_catalogue_is_right(name: str) -> None:
+    report = surrogate.check(surrogate.get(name), compiled=False)
+    report.raise_if_wrong()
+    allowed = {"right", "refuses"} if name == "relu_directional" else {"right"}
+    nowhere = {"CUDA graph", "memory for backward", "exported extremes"}
+    for row in report.rows:
+        assert row.verdict in allowed | ({"n/a"} if row.mode in nowhere else set()), row
+    assert len(report.rows) == 4 * len(
+        [e for e in (*MODES.values(), *PROPERTIES.values()) if not e.compiled]
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "perlin(resolution=1000)",
+        "SoftStaircase(step=0.3) / Exact()",
+        "Staircase(step=0.3) / Blurred(width=0.05)",
+        "Cantor(depth=14, extend='clamp') / Blurred(width=0.1, kernel='logistic')",
+    ],
+)
+def test_extremes_of_short_periods(text: str) -> None:
+    names = ["value exported", "layout kept", "extremes", "exported extremes"]
+    surrogate.check(surrogate.get(text), modes=names).raise_if_wrong()
+
+
+def test_compiled_modes_are_right() -> None:
+    names = [e.name for e in (*MODES.values(), *PROPERTIES.values()) if e.compiled]
+    report = surrogate.check(surrogate.get("relu_noisy"), modes=names, dtypes=FLOAT32)
+    assert set(verdicts(report).values()) == {"right"}, str(report)
+    report = surrogate.check(
+        surrogate.get("staircase_blurred"), modes=["compiled extremes"], dtypes=FLOAT32
+    )
+    assert report.ok, str(report)
+    names = ["compiled func.grad", "compiled func.jvp", "compiled hessian"]
+    report = surrogate.check(surrogate.get("relu_directional"), modes=names, dtypes=FLOAT32)
+    assert list(verdicts(report).values()) == ["right", "refuses", "refuses"], str(report)
+
+
+def test_what_is_checked_is_a_copy() -> None:
+    pair = SurrogateActivation(nn.PReLU(), d.Constant(2.0))
+    before = pair.state_dict()
+    surrogate.check(pair, compiled=False, dtypes=[torch.float16]).raise_if_wrong()
+    assert pair.training
+    assert pair.state_dict().keys() == before.keys()
+    weight = pair.get_parameter("function.weight")
+    assert weight.dtype == torch.float32
+    assert weight.grad is None
+
+
+def test_errors_that_explain_nothing() -> None:
+    def broken(x: Tensor) -> Tensor:
+        raise KeyError("lost")
+
+    report = surrogate.check(broken, modes=["value in vmap"], dtypes=FLOAT32)
+    assert report.rows == (Row("value in vmap", torch.float32, "error", None, "KeyError: 'lost'"),)
+    assert not report.ok
+    with pytest.raises(ValueError, match=r"unknown mode 'func.grid'; did you mean 'func.grad'"):
+        surrogate.check(broken, modes=["func.grid"])
+
+
+def test_the_report_prints_as_a_table() -> None:
+    lie = off(d.Constant())
+    report = surrogate.check(lie, modes=["backward", "CUDA graph"], dtypes=DTYPES[:2])
+    with pytest.raises(AssertionError) as raised:
+        report.raise_if_wrong()
+    lines = str(raised.value).splitlines()
+    assert lines[0] == "Sigmoid() / Constant()"
+    assert lines[2].split() == ["float64", "float32"]
+    assert lines[3].split() == ["backward", "WRONG", "1e-02", "WRONG", "1e-02"]
+    if not torch.cuda.is_available():
+        assert lines[-1] == "n/a: no GPU here (CUDA graph)"
+
+
+def test_saved_bytes() -> None:
+    x = torch.randn(1000)
+    for name, element in (("cantor2", 0), ("sign_ste", 1), ("relu_blurred", 4), ("relu", 4)):
+        assert surrogate.get(name).saved_bytes(x) == element * 1000
+    assert surrogate.get("relu_blurred").saved_bytes(x.half()) == 2000
+    assert surrogate.get("relu_blurred").saved_bytes(x.requires_grad_()) == 4000
+    assert surrogate.saved_bytes(lambda x: x * x + x * x, x) == 4000  # x, once
+    assert surrogate.saved_bytes(nn.PReLU(), x) == 4000  # not the parameter
+    with torch.no_grad():
+        assert surrogate.get("relu_blurred").saved_bytes(x) == 4000
+
+
+def test_the_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "matrix.md"
+    arguments = ["cantor2", "sign_ste", "--no-compile", "--markdown", str(file)]
+    assert command.main(arguments) == 0
+    assert "right 0e+00" in capsys.readouterr().out
+    text = file.read_text(encoding="utf-8")
+    assert "0 WRONG, 0 error." in text
+    assert "| cantor2 | right |" in text
+    assert "| backward | 8 | 0 | 0 | 0 | 0 |" in text
+    for bad in ([], ["cantor3"]):
+        with pytest.raises(SystemExit) as left:
+            command.main(bad)
+        assert left.value.code == 2
+    assert "did you mean 'cantor'" in capsys.readouterr().err
+
+    monkeypatch.setattr(command, "names", lambda: ["lie"])
+    monkeypatch.setattr(command, "get", lambda text: off(d.Constant()))
+    assert command.main(["--all", "--no-compile", "--markdown", str(file)]) == 1
+    assert "backward, torch.float64: WRONG 1e-02" in capsys.readouterr().out
+    assert "| backward | 1 | 0 | 0 | 3 | 0 |" in file.read_text(encoding="utf-8")
+
+
+def test_python_m() -> None:
+    arguments = [sys.executable, "-W", "error::RuntimeWarning", "-m", "surrogate.check"]
+    done = subprocess.run([*arguments, "linear", "--no-compile"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "RuntimeWarning" not in done.stderr
+    assert callable(surrogate.check)
