@@ -150,7 +150,8 @@ def _judged(raised: BaseException) -> tuple[Verdict, str]:
     for error in _causes(raised):
         for sentence in str(error).splitlines():
             if any(refusal in sentence for refusal in REFUSALS):
-                return "refuses", sentence.split(" For more details")[0]
+                # A tracer quotes what it was told, among much else.
+                return "refuses", sentence.split("RuntimeError('")[-1].split(" For more details")[0]
     first = next(iter(str(raised).strip().splitlines()), "")
     return "error", f"{type(raised).__name__}: {first}"
 
