@@ -74,6 +74,10 @@ class EventFile(TensorBoardLogger):
     """TensorBoard's events in the run's directory, without another copy of its settings."""
 
     def __init__(self, directory: Path, first_epoch: int) -> None:
+        # TensorBoard reads a directory's files by name, that is by the second of their making, and
+        # then by process: one of this second has to come to be in another.
+        if list(directory.glob(f"events.out.tfevents.{int(time.time())}.*")):
+            time.sleep(1)
         # What an earlier process logged from `first_epoch` on is purged: it is run again.
         super().__init__(
             directory, name="", version="", default_hp_metric=False, purge_step=first_epoch
