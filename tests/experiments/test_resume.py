@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from experiments.callbacks import Curves, LastCheckpoint
 from experiments.runs import read_metrics
+from experiments.training import EventFile
 from tests.experiments.conftest import CONFIGS, Command
 
 OPTIONS = ("--baseline", "none", "--trainer.max_epochs", "4")
@@ -140,3 +142,14 @@ def test_a_killed_run_ends_with_the_same_bits(run: Command, tmp_path: Path, whol
     assert outcome.code == 0
     assert "resumed after epoch" in outcome.err
     assert_same_end(tmp_path / "autoencoder" / ACT / "seed0", whole)
+
+
+def test_event_files_of_one_second_stay_in_order(tmp_path: Path):
+    first = f"events.out.tfevents.{int(time.time())}.z.999999.0"
+    (tmp_path / first).touch()
+    events = EventFile(tmp_path, first_epoch=1)
+    events.log_metrics({"loss/test": 1.0}, step=1)
+    events.finalize("success")
+    second, third = sorted(path.name for path in tmp_path.iterdir())
+    assert second == first
+    assert third > first
