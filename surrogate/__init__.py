@@ -9,5 +9,6 @@ from surrogate.catalogue import register as register
 from surrogate.check import check as check
 from surrogate.memory import saved_bytes as saved_bytes
 from surrogate.spec import get as get
+from surrogate.varying import Learnable as Learnable
 
 __version__ = "0.1.0"

@@ -14,6 +14,7 @@ from surrogate.describe import name_of
 from surrogate.evaluation import require_floating, require_like
 from surrogate.functions.base import Elementwise
 from surrogate.memory import saved_bytes
+from surrogate.varying import varying_numbers
 
 AnyDerivative = Derivative | Callable[[Tensor], Tensor] | Callable[[Tensor, Tensor], Tensor]
 
@@ -47,22 +48,41 @@ class SurrogateActivation(nn.Module):
     [0.25, 1.0, 0.0625]
     """
 
+    _names_of_modules: tuple[str, ...] = ()
+
     def __init__(self, function: Elementwise, derivative: AnyDerivative) -> None:
         super().__init__()
         if isinstance(function, type) or not callable(function):
             raise TypeError(f"function must be a callable Tensor → Tensor, got {name_of(function)}")
+        self.assemble(function, as_derivative(derivative))
+
+    def assemble(self, function: Elementwise, derivative: Derivative) -> None:
+        """Make the pair of these parts. Their modules, and with them their parameters, are the
+        pair's: `derivative_width` for the one at `derivative.width`."""
+        for name in self._names_of_modules:
+            delattr(self, name)
         self.function = function
-        self.derivative = as_derivative(derivative)
-        self._bound = self.derivative.bind(function)
-        modules = [module for module in _modules_in(self.derivative) if module is not function]
-        if modules:  # so that they move, train and are saved with the pair
-            self.derivative_modules = nn.ModuleList(modules)
+        self.derivative = derivative
+        self._bound = derivative.bind(function)
+        self._numbers = tuple(varying_numbers(self._bound))
+        modules = {
+            "_".join(path): module
+            for path, module in (
+                *_modules_in(function, "function"),
+                *_modules_in(derivative, "derivative"),
+            )
+            if module is not function
+        }
+        for name, module in modules.items():
+            self.add_module(name, module)
+        self._names_of_modules = tuple(modules)
 
     def forward(self, x: Tensor) -> Tensor:
         require_floating(x, "SurrogateActivation")
         if isinstance(self.derivative, Exact):
             return require_like(self.function(x), x, "function", self.function)
-        return report(x, self.function, self._bound)
+        numbers = [number.current() for number in self._numbers]
+        return report(x, self.function, self._bound, numbers)
 
     def saved_bytes(self, x: Tensor) -> int:
         """The bytes that autograd keeps for the backward pass of an input like x.
@@ -96,10 +116,10 @@ def with_derivative(derivative: AnyDerivative) -> Callable[[Elementwise], Surrog
     return lambda function: SurrogateActivation(function, derivative)
 
 
-def _modules_in(part: object) -> Iterator[nn.Module]:
-    """The modules that a derivative is made of."""
+def _modules_in(part: object, *path: str) -> Iterator[tuple[tuple[str, ...], nn.Module]]:
+    """The modules that a function or derivative is made of, with the path of each."""
     if isinstance(part, nn.Module):
-        yield part
-    elif isinstance(part, Derivative):
-        for field in dataclasses.fields(part):  # type: ignore[arg-type]
-            yield from _modules_in(getattr(part, field.name))
+        yield path, part
+    elif dataclasses.is_dataclass(part):
+        for field in dataclasses.fields(part):
+            yield from _modules_in(getattr(part, field.name), *path, field.name)

@@ -14,6 +14,7 @@ mode, torch.export drops the whole Function), so it is told in two more ways tha
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -24,30 +25,44 @@ from torch.autograd import Function
 from surrogate.derivatives.base import Derivative, Pointwise
 from surrogate.evaluation import evaluate, is_transformed, require_like
 from surrogate.functions.base import Elementwise
+from surrogate.varying import settled
 
 
-def report(x: Tensor, function: Elementwise, derivative: Derivative) -> Tensor:
-    """function(x), which reports the derivative for x and its true gradient for everything else."""
+def report(
+    x: Tensor, function: Elementwise, derivative: Derivative, numbers: Sequence[Tensor] = ()
+) -> Tensor:
+    """function(x), which reports the derivative for x and its true gradient for everything else.
+
+    `numbers` are the values of the derivative's varying numbers. The value does not depend on them,
+    so they get no gradient; what is reported does, so second order does.
+    """
     hidden = x.detach()
     value = require_like(function(hidden), x, "function", function)
     if isinstance(derivative, Pointwise):
-        slope = partial(evaluate, derivative.slope)
         if torch.compiler.is_exporting():
-            return _spelled_out(value, x, slope)
+            return _spelled_out(value, x, partial(_slope, settled(derivative, numbers)))
         if torch.compiler.is_compiling():
-            return _graft(value, x, slope(x))
-        return _apply(_PointwiseReport, value, x, derivative)
+            return _graft(value, x, _slope(settled(derivative, numbers), x))
+        return _apply(_PointwiseReport, value, x, derivative, numbers)
     if torch.compiler.is_exporting():
         raise RuntimeError(
             f"{derivative!r} depends on the upstream gradient, which torch.export can't represent: "
             "export the function by itself, or use a pointwise derivative"
         )
     if torch.compiler.is_compiling():
-        if derivative.sign_dependent:
-            rule, ones = partial(evaluate, derivative.rule, x), torch.ones_like(x)
+        if derivative.sign_dependent and derivative.elementwise:
+            rule, ones = partial(_rule, settled(derivative, numbers), x), torch.ones_like(x)
             return _graft_by_sign(value, x, rule(ones), rule(-ones))
-        return _UpstreamRule.apply(_without_forward_mode(x), value, derivative)
-    return _apply(_UpstreamReport, value, x, derivative)
+        return _UpstreamRule.apply(_without_forward_mode(x), value, derivative, *numbers)
+    return _apply(_UpstreamReport, value, x, derivative, numbers)
+
+
+def _slope(derivative: Pointwise, x: Tensor) -> Tensor:
+    return evaluate(derivative.slope, x, whole=not derivative.elementwise)
+
+
+def _rule(derivative: Derivative, x: Tensor, grad_output: Tensor) -> Tensor:
+    return evaluate(derivative.rule, x, grad_output, whole=not derivative.elementwise)
 
 
 class _Held:
@@ -57,14 +72,20 @@ class _Held:
         self.tensor = tensor
 
 
-def _apply(rule: type[Function], value: Tensor, x: Tensor, derivative: Derivative) -> Tensor:
+def _apply(
+    rule: type[Function],
+    value: Tensor,
+    x: Tensor,
+    derivative: Derivative,
+    numbers: Sequence[Tensor],
+) -> Tensor:
     if is_transformed() or value.requires_grad:
-        return rule.apply(x, value, derivative)
+        return rule.apply(x, value, derivative, *numbers)
     if not (x.requires_grad and torch.is_grad_enabled()):
         return value
     # A function that returns its own input would make input and output one tensor.
     shared = torch._C._is_alias_of(value, x)  # pyright: ignore[reportAttributeAccessIssue]
-    return rule.apply(x, _Held(value.clone() if shared else value), derivative)
+    return rule.apply(x, _Held(value.clone() if shared else value), derivative, *numbers)
 
 
 class _Report(Function):
@@ -73,7 +94,9 @@ class _Report(Function):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(x: Tensor, value: Tensor | _Held, derivative: Derivative) -> Tensor:
+    def forward(
+        x: Tensor, value: Tensor | _Held, derivative: Derivative, *numbers: Tensor
+    ) -> Tensor:
         # Returned as it is, a tensor argument would make the output a view of it.
         return value.tensor if isinstance(value, _Held) else value.clone()
 
@@ -83,31 +106,33 @@ class _PointwiseReport(_Report):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        x, _, ctx.derivative = inputs
+        x, _, ctx.derivative, *numbers = inputs
         ctx.dtype = x.dtype
-        kept = ctx.derivative.keep(x)
-        ctx.save_for_backward(kept)
-        ctx.save_for_forward(kept)
+        kept = settled(ctx.derivative, numbers).keep(x)
+        ctx.save_for_backward(kept, *numbers)
+        ctx.save_for_forward(kept, *numbers)
 
     @staticmethod
     def slope(ctx: Any) -> Tensor | float:
-        (kept,) = ctx.saved_tensors
+        kept, *numbers = ctx.saved_tensors
+        derivative = settled(ctx.derivative, numbers)
         if kept is None or not kept.is_floating_point():
-            slope = ctx.derivative.slope_from_kept(kept)
+            slope = derivative.slope_from_kept(kept)
             return slope.to(ctx.dtype) if isinstance(slope, Tensor) else slope
-        return evaluate(ctx.derivative.slope_from_kept, kept)
+        whole = bool(numbers) or not derivative.elementwise
+        return evaluate(derivative.slope_from_kept, kept, whole=whole)
 
     @staticmethod
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
-        of_x, of_value, _ = ctx.needs_input_grad
+        of_x, of_value, *others = ctx.needs_input_grad
         return (
             _scaled(grad_output, _PointwiseReport.slope(ctx)) if of_x else None,
             grad_output if of_value else None,
-            None,
+            *(None for _ in others),
         )
 
     @staticmethod
-    def jvp(ctx: Any, x_tangent: Tensor | None, value_tangent: Tensor | None, _: None) -> Tensor:
+    def jvp(ctx: Any, x_tangent: Tensor | None, value_tangent: Tensor | None, *_: Any) -> Tensor:
         return _sum_of_tangents(x_tangent, _PointwiseReport.slope(ctx), value_tangent)
 
 
@@ -130,17 +155,17 @@ class _UpstreamRule(_Report):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        x, _, ctx.derivative = inputs
-        ctx.save_for_backward(x)
+        x, _, ctx.derivative, *numbers = inputs
+        ctx.save_for_backward(x, *numbers)
 
     @staticmethod
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
-        (x,) = ctx.saved_tensors
-        of_x, of_value, _ = ctx.needs_input_grad
+        x, *numbers = ctx.saved_tensors
+        of_x, of_value, *others = ctx.needs_input_grad
         return (
-            evaluate(ctx.derivative.rule, x, grad_output) if of_x else None,
+            _rule(settled(ctx.derivative, numbers), x, grad_output) if of_x else None,
             grad_output if of_value else None,
-            None,
+            *(None for _ in others),
         )
 
 

@@ -12,17 +12,23 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+from surrogate.varying import Varying
+
 
 class Described:
     """Mixin: `Cantor(depth=5)` for a dataclass, without the fields that keep their default."""
 
     def __repr__(self) -> str:
-        changed = (
-            f"{field.name}={getattr(self, field.name)!r}"
-            for field in dataclasses.fields(self)  # type: ignore[arg-type]
-            if getattr(self, field.name) != field.default
-        )
-        return f"{type(self).__name__}({', '.join(changed)})"
+        return f"{type(self).__name__}({described_fields(self)})"
+
+
+def described_fields(part: Any, leave_out: str = "") -> str:
+    """`depth=5, extend='clamp'`: the fields that differ from their default."""
+    return ", ".join(
+        f"{field.name}={getattr(part, field.name)!r}"
+        for field in dataclasses.fields(part)
+        if field.name != leave_out and getattr(part, field.name) != field.default
+    )
 
 
 def name_of(part: object) -> str:
@@ -40,14 +46,19 @@ def require_number(
     below: float = math.inf,
     most: float = math.inf,
     integer: bool = False,
+    may_vary: bool = False,
 ) -> None:
     """Raise an error that names the argument, its value and what is allowed.
+
+    A number that `may_vary` can be a `Varying` one; it is checked as it is now.
 
     Raises:
         TypeError: the argument is not a number, or not an integer where one is needed.
         ValueError: it is not finite or out of range.
     """
     value: Any = getattr(owner, name)
+    if may_vary and isinstance(value, Varying):
+        value = float(value)
     kind = "an integer" if integer else "a finite number"
     limits = [
         f"{word} {limit:g}"

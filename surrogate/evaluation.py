@@ -14,17 +14,18 @@ HALVES = (torch.float16, torch.bfloat16)
 BLOCK = 2**17  # elements; a few blocks of float32 fit into a core's cache
 
 
-def evaluate(formula: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
-    """formula(*tensors) for an elementwise formula, in the dtype of the first tensor.
+def evaluate(formula: Callable[..., Tensor], *tensors: Tensor, whole: bool = False) -> Tensor:
+    """formula(*tensors), in the dtype of the first tensor.
 
     float16 and bfloat16 are computed in float32. In eager mode on a CPU a formula of many operators
     would go through memory once for each; block by block its intermediate results stay in cache.
+    A formula that is not elementwise, or that autograd has to follow, is evaluated as a whole.
     """
     dtype = tensors[0].dtype
     working = formula
     if dtype in HALVES:
         working = lambda *halves: formula(*(half.float() for half in halves)).to(dtype)
-    if not _worth_blocks(tensors):
+    if whole or not _worth_blocks(tensors):
         return working(*tensors)
     result = torch.empty_like(tensors[0])
     blocks = [_in_memory_order(tensor).split(BLOCK) for tensor in (result, *tensors)]

@@ -2,8 +2,11 @@
 
     pair       := function "/" derivative  |  name of the catalogue, with arguments if it takes some
     function   := Name(arguments)
-    derivative := Name(arguments) | derivative + derivative | number * derivative | (derivative)
-    arguments  := numbers, strings, True, False, None, functions, derivatives
+    derivative := Name(arguments) | derivative.method(arguments) | (derivative) | -derivative
+                | derivative + derivative | derivative - derivative | derivative * derivative
+                | number * derivative
+    number     := a finite Python number | Learnable(arguments)
+    arguments  := numbers, strings, True, False, None, functions, derivatives, (numbers, …)
 
 It is Python's expression grammar, read with `ast` against the registries; nothing is evaluated.
 The way back is `str(pair)`.
@@ -23,7 +26,15 @@ from surrogate.catalogue import catalogue
 from surrogate.derivatives import Derivative, derivatives
 from surrogate.describe import did_you_mean
 from surrogate.functions import functions
+from surrogate.functions.base import Elementwise
 from surrogate.registry import Registry
+from surrogate.varying import Learnable, Varying
+
+OPERATIONS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul}
+METHODS = ("clip", "shift", "scale", "mirror", "normalise")
+
+numbers: Registry[type] = Registry("number")
+numbers.register(Learnable)
 
 LONGEST = 2000  # characters; nested deeper than this can't get, either
 
@@ -53,7 +64,7 @@ def get(text: str) -> SurrogateActivation:
     if slash is None:
         return _Reader(text, 0).catalogue_entry()
     function = _Reader(text[:slash], 0, text).function()
-    return SurrogateActivation(function, _Reader(text[slash + 1 :], slash + 1, text).derivative())
+    return _Reader(text[slash + 1 :], slash + 1, text).pair_with(function)
 
 
 def _top_level_slash(text: str) -> int | None:
@@ -97,26 +108,46 @@ class _Reader:
     def function(self) -> Callable[..., Any]:
         return self._function(self.tree)
 
-    def derivative(self) -> Derivative:
-        return self._derivative(self.tree)
+    def pair_with(self, function: Elementwise) -> SurrogateActivation:
+        return self._build(self.tree, SurrogateActivation, function, self._derivative(self.tree))
 
     def _function(self, node: ast.expr) -> Any:
         return self._call(functions, node, *self._parts(node, "a function, such as ReLU()"))
 
     def _derivative(self, node: ast.expr) -> Any:
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+            return self._build(node, operator.neg, self._derivative(node.operand))
         if isinstance(node, ast.BinOp):
-            if isinstance(node.op, ast.Add):
-                return self._build(
-                    node, operator.add, self._derivative(node.left), self._derivative(node.right)
-                )
-            if isinstance(node.op, ast.Mult):
-                factor, part = node.left, node.right
-                if _number(factor) is None:
-                    factor, part = part, factor
-                if (number := _number(factor)) is not None:
-                    return self._build(node, operator.mul, number, self._derivative(part))
-            self._fail("derivatives combine by a + b and number * a", node)
+            operation = OPERATIONS.get(type(node.op))
+            if operation is None:
+                self._fail("derivatives combine by a + b, a - b, a * b and number * a", node)
+            of_numbers = isinstance(node.op, ast.Mult)
+            left = self._operand(node.left, of_numbers)
+            right = self._operand(node.right, of_numbers and isinstance(left, Derivative))
+            return self._build(node, operation, left, right)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            return self._changed(node, node.func)
         return self._call(derivatives, node, *self._parts(node, "a derivative, such as Exact()"))
+
+    def _operand(self, node: ast.expr, may_be_number: bool) -> Any:
+        """A derivative, or where one is allowed a number."""
+        number = self._number(node) if may_be_number else None
+        return self._derivative(node) if number is None else number
+
+    def _changed(self, node: ast.Call, method: ast.Attribute) -> Any:
+        """derivative.method(arguments)."""
+        part = self._derivative(method.value)
+        if method.attr not in METHODS:
+            known = f" (there are: {', '.join(METHODS)})"
+            self._fail(
+                f"derivatives have no method {method.attr!r}"
+                f"{did_you_mean(method.attr, METHODS) or known}",
+                node,
+            )
+        if not hasattr(part, method.attr):
+            self._fail(f"{part!r} depends on the upstream gradient: no {method.attr}()", node)
+        change = getattr(part, method.attr)
+        return self._filled(method.attr, change, node, node.args, node.keywords)
 
     def _parts(
         self, node: ast.expr, wanted: str
@@ -139,40 +170,61 @@ class _Reader:
             entry = registry[name.id]
         except ValueError as error:
             self._fail(str(error), name)
+        return self._filled(name.id, entry, node, args, keywords)
+
+    def _filled(
+        self,
+        called: str,
+        entry: Callable[..., Any],
+        node: ast.expr,
+        args: list[ast.expr],
+        keywords: list[ast.keyword],
+    ) -> Any:
+        """entry(arguments), each checked to be one that it takes."""
         signature = inspect.signature(entry)
         allowed = list(signature.parameters)
         for keyword in keywords:
             if keyword.arg not in allowed:
                 self._fail(
-                    f"{name.id} has no argument {keyword.arg!r}"
+                    f"{called} has no argument {keyword.arg!r}"
                     f"{did_you_mean(keyword.arg, allowed)}"
                     f" (it takes: {', '.join(allowed) or 'none'})",
                     keyword,
                 )
         if len(args) > len(allowed):
-            self._fail(f"{name.id} takes {len(allowed)} arguments, got {len(args)}", node)
+            self._fail(f"{called} takes {len(allowed)} arguments, got {len(args)}", node)
         given = dict(zip(allowed, args, strict=False))
         for keyword in keywords:
             assert keyword.arg is not None
             if keyword.arg in given:
-                self._fail(f"{name.id}: {keyword.arg} is given twice", keyword)
+                self._fail(f"{called}: {keyword.arg} is given twice", keyword)
             given[keyword.arg] = keyword.value
         for parameter in signature.parameters.values():
             if parameter.default is parameter.empty and parameter.name not in given:
-                self._fail(f"{name.id} needs the argument {parameter.name!r}", node)
+                self._fail(f"{called} needs the argument {parameter.name!r}", node)
         values = {argument: self._argument(argument, value) for argument, value in given.items()}
         return self._build(node, entry, **values)
 
     def _argument(self, name: str, node: ast.expr) -> Any:
-        if (number := _number(node)) is not None:
+        if (number := self._number(node)) is not None:
             return number
         if isinstance(node, ast.Constant) and (
             node.value is None or isinstance(node.value, (str, bool))
         ):
             return node.value
+        if isinstance(node, ast.Tuple):
+            return tuple(self._argument(name, element) for element in node.elts)
         if name == "function":
             return self._function(node)
         return self._derivative(node)
+
+    def _number(self, node: ast.expr) -> int | float | Varying | None:
+        """A number, fixed or learnable; None for anything else."""
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            if node.func.id in numbers:
+                return self._call(numbers, node, node.func, node.args, node.keywords)
+            return None
+        return _number(node)
 
     def _build(self, node: ast.expr, make: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         try:

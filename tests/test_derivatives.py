@@ -35,6 +35,7 @@ def slope(
 def test_every_registered_derivative_is_tested_here() -> None:
     assert {derivatives[name] for name in derivatives} == {
         d.Exact, d.DerivativeOf, d.Constant, d.Box, d.Blurred, d.Directional, d.Noisy,
+        d.Split,
     }  # fmt: skip
 
 
@@ -69,7 +70,7 @@ def test_kernels_have_area_one_and_what_they_say_of_themselves(kernel: str) -> N
     torch.testing.assert_close(density.cumsum(0) * step, k.cumulative(u), rtol=0, atol=1e-4)
     for frequency in (0.3, 1.0, 4.0):
         wave = float((density * torch.cos(frequency * u)).sum() * step)
-        assert k.characteristic(frequency) == pytest.approx(wave, abs=1e-4)
+        assert float(k.characteristic(frequency, u)) == pytest.approx(wave, abs=1e-4)
     outside = k.cumulative(torch.tensor([-k.reach * 0.7 * 1.001], dtype=torch.float64))
     assert float(outside) < 1e-15
     for level in (0.01, 0.3, 0.9):
@@ -285,5 +286,5 @@ def test_rules_are_refused_where_slopes_are_needed() -> None:
         d.Directional(left=lambda x, grad_output: x)  # type: ignore[arg-type]
     with pytest.raises(RuntimeError, match="takes its pair's function"):
         d.Blurred(width=1.0).slope(X)
-    with pytest.raises(TypeError):
-        d.Constant() * d.Constant()  # type: ignore[operator]
+    with pytest.raises(TypeError, match="both depend on the upstream gradient and have no product"):
+        d.Directional() * d.Directional()

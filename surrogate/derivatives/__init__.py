@@ -1,5 +1,6 @@
 """What is reported: the derivatives of pairs, pointwise or dependent on the upstream gradient."""
 
+from surrogate.derivatives.algebra import Split as Split
 from surrogate.derivatives.base import Derivative as Derivative
 from surrogate.derivatives.base import Pointwise as Pointwise
 from surrogate.derivatives.base import UpstreamDependent as UpstreamDependent

@@ -1,10 +1,12 @@
-"""The two kinds of derivative, and how they combine.
+"""The two kinds of derivative.
 
 *Pointwise*: grad_input = grad_output · slope(x). Linear in the upstream gradient, so forward mode
 exists and every transform of torch can be honoured.
 
 *Upstream-dependent*: grad_input = rule(x, grad_output), not linear in grad_output. It has no
 forward mode; asking for one raises an error.
+
+How they combine is in `algebra`.
 """
 
 from __future__ import annotations
@@ -14,14 +16,17 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Self, cast
+from typing import Any, Literal, cast
 
 from torch import Tensor
 
-from surrogate.describe import Described, name_of, require_number
+from surrogate.describe import Described, name_of
 from surrogate.evaluation import require_like
 from surrogate.functions.base import Elementwise
 from surrogate.registry import Registry
+from surrogate.varying import Number, Varying
+
+Keeps = Literal["x", "mask", "nothing"]
 
 derivatives: Registry[type] = Registry("derivative")
 
@@ -30,10 +35,12 @@ class Derivative(Described, ABC):
     """What a pair reports as its derivative. Subclass `Pointwise` or `UpstreamDependent`.
 
     It is `sign_dependent` if it is linear in the upstream gradient on each side of 0:
-    rule(x, c · g) = c · rule(x, g) for c > 0.
+    rule(x, c · g) = c · rule(x, g) for c > 0; and `elementwise` if each element of the result
+    depends on the elements at the same place alone.
     """
 
     sign_dependent = False
+    elementwise = True
 
     @abstractmethod
     def rule(self, x: Tensor, grad_output: Tensor) -> Tensor:
@@ -41,42 +48,53 @@ class Derivative(Described, ABC):
 
     def bind(self, function: Elementwise) -> Derivative:
         """This derivative for a pair with the given function; parts are bound in turn."""
-        return self._with_parts(lambda part: part.bind(function))
-
-    def _with_parts(self, change: Callable[[Derivative], Derivative]) -> Self:
-        parts = {
-            field.name: change(part)
-            for field in dataclasses.fields(self)  # type: ignore[arg-type]
-            if isinstance(part := getattr(self, field.name), Derivative)
-        }
+        parts = {name: part.bind(function) for name, part in self.parts().items()}
         return dataclasses.replace(self, **parts) if parts else self  # type: ignore[type-var]
 
+    def parts(self) -> dict[str, Derivative]:
+        """The derivatives that this one is made of, by field."""
+        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
+        return {name: part for name, part in fields.items() if isinstance(part, Derivative)}
+
     def __add__(self, other: Derivative) -> Derivative:
+        """left.slope + right.slope, or their rules added."""
         if not isinstance(other, Derivative):
             return NotImplemented
-        if isinstance(self, Pointwise) and isinstance(other, Pointwise):
-            return Sum(self, other)
-        return UpstreamSum(self, other)
+        return _algebra().sum_of(self, other)
 
-    def __mul__(self, factor: float) -> Derivative:
-        if isinstance(factor, bool) or not isinstance(factor, (int, float)):
+    def __mul__(self, other: Derivative | Number) -> Derivative:
+        """A multiple by a number, or the product of two slopes (or a rule and a slope)."""
+        if isinstance(other, bool) or not isinstance(other, (Derivative, int, float, Varying)):
             return NotImplemented
-        multiple = Multiple if isinstance(self, Pointwise) else UpstreamMultiple
-        return multiple(factor, self)  # type: ignore[arg-type]
+        if isinstance(other, Derivative):
+            return _algebra().product_of(self, other)
+        return _algebra().multiple_of(other, self)
 
     __rmul__ = __mul__
+
+    def __neg__(self) -> Derivative:
+        return -1 * self
+
+    def __sub__(self, other: Derivative) -> Derivative:
+        return self + -1 * other if isinstance(other, Derivative) else NotImplemented
 
 
 class Pointwise(Derivative):
     """grad_input = grad_output · slope(x).
 
     A subclass is a frozen dataclass with a `slope` method that holds the formula. What it needs of
-    x in the backward pass is x itself, unless it overrides `keep` and `slope_from_kept`; one that
-    `keeps_nothing` ignores what the latter is given.
+    x in the backward pass is x itself, unless it overrides `keep` and `slope_from_kept`, and says
+    so in `keeps`: "x", "mask" (one byte for each element) or "nothing". What keeps nothing ignores
+    what it is given.
+
+    A shape that has a finite `area` (∫ slope) or `peak` (max |slope|) in closed form states them,
+    for `normalise`.
     """
 
     sign_dependent = True
-    keeps_nothing = False
+    keeps: Keeps = "x"
+    area: float | None = None
+    peak: float | None = None
 
     @abstractmethod
     def slope(self, x: Tensor) -> Tensor:
@@ -93,6 +111,26 @@ class Pointwise(Derivative):
     def rule(self, x: Tensor, grad_output: Tensor) -> Tensor:
         return grad_output * self.slope(x)
 
+    def clip(self, low: float | None = None, high: float | None = None) -> Pointwise:
+        """slope(x) cut off at low and high."""
+        return _algebra().Clip(self, low, high)
+
+    def shift(self, distance: Number) -> Pointwise:
+        """slope(x − distance): the same further right."""
+        return _algebra().Shift(self, distance)
+
+    def scale(self, width: Number) -> Pointwise:
+        """slope(x / width): the same, that much wider and as high."""
+        return _algebra().Scale(self, width)
+
+    def mirror(self) -> Pointwise:
+        """slope(−x)."""
+        return _algebra().Mirror(self)
+
+    def normalise(self, measure: str) -> Pointwise:
+        """The multiple of it whose area ∫ slope ("area") or maximum of |slope| ("peak") is 1."""
+        return _algebra().Normalise(self, measure)
+
 
 class UpstreamDependent(Derivative):
     """grad_input = rule(x, grad_output), not linear in grad_output.
@@ -102,106 +140,11 @@ class UpstreamDependent(Derivative):
     """
 
 
-class _Addition(Derivative):
-    """What both kinds of sum share."""
+def _algebra() -> Any:
+    """The module of combinations, which itself builds on this one."""
+    from surrogate.derivatives import algebra
 
-    left: Any
-    right: Any
-
-    def rule(self, x: Tensor, grad_output: Tensor) -> Tensor:
-        return self.left.rule(x, grad_output) + self.right.rule(x, grad_output)
-
-    def __repr__(self) -> str:
-        right = f"({self.right!r})" if isinstance(self.right, _Addition) else repr(self.right)
-        return f"{self.left!r} + {right}"
-
-
-class _Multiplication(Derivative):
-    """What both kinds of multiple share."""
-
-    factor: float
-    derivative: Any
-
-    def __post_init__(self) -> None:
-        require_number(self, "factor")
-
-    def rule(self, x: Tensor, grad_output: Tensor) -> Tensor:
-        return self.factor * self.derivative.rule(x, grad_output)
-
-    def __repr__(self) -> str:
-        compound = isinstance(self.derivative, (_Addition, _Multiplication))
-        part = f"({self.derivative!r})" if compound else repr(self.derivative)
-        return f"{self.factor!r} * {part}"
-
-
-@dataclass(frozen=True, repr=False)
-class Sum(Pointwise, _Addition):
-    """left + right: slope(x) = left.slope(x) + right.slope(x)."""
-
-    left: Pointwise
-    right: Pointwise
-
-    def slope(self, x: Tensor) -> Tensor:
-        return self.left.slope(x) + self.right.slope(x)
-
-    @property
-    def keeps_nothing(self) -> bool:  # type: ignore[override]
-        return self.left.keeps_nothing and self.right.keeps_nothing
-
-    def keep(self, x: Tensor) -> Tensor | None:
-        if self.left.keeps_nothing:
-            return self.right.keep(x)
-        return self.left.keep(x) if self.right.keeps_nothing else x
-
-    def slope_from_kept(self, kept: Any) -> Tensor | float:
-        if self.left.keeps_nothing or self.right.keeps_nothing:
-            return self.left.slope_from_kept(kept) + self.right.slope_from_kept(kept)
-        return self.slope(kept)
-
-
-@dataclass(frozen=True, repr=False)
-class UpstreamSum(_Addition, UpstreamDependent):
-    """left + right where one of them is upstream-dependent: their rules are added."""
-
-    left: Derivative
-    right: Derivative
-
-    @property
-    def sign_dependent(self) -> bool:  # type: ignore[override]
-        return self.left.sign_dependent and self.right.sign_dependent
-
-
-@dataclass(frozen=True, repr=False)
-class Multiple(Pointwise, _Multiplication):
-    """factor · derivative: slope(x) = factor · derivative.slope(x)."""
-
-    factor: float
-    derivative: Pointwise
-
-    def slope(self, x: Tensor) -> Tensor:
-        return self.factor * self.derivative.slope(x)
-
-    def keep(self, x: Tensor) -> Tensor | None:
-        return self.derivative.keep(x)
-
-    def slope_from_kept(self, kept: Any) -> Tensor | float:
-        return self.factor * self.derivative.slope_from_kept(kept)
-
-    @property
-    def keeps_nothing(self) -> bool:  # type: ignore[override]
-        return self.derivative.keeps_nothing
-
-
-@dataclass(frozen=True, repr=False)
-class UpstreamMultiple(_Multiplication, UpstreamDependent):
-    """factor · derivative of an upstream-dependent derivative."""
-
-    factor: float
-    derivative: UpstreamDependent
-
-    @property
-    def sign_dependent(self) -> bool:  # type: ignore[override]
-        return self.derivative.sign_dependent
+    return algebra
 
 
 @dataclass(frozen=True, repr=False)
@@ -209,6 +152,7 @@ class Slope(Pointwise):
     """A user's slope, given as a callable of x."""
 
     formula: Elementwise
+    elementwise = False  # nobody knows
 
     def slope(self, x: Tensor) -> Tensor:
         return require_like(self.formula(x), x, "derivative", self.formula)
@@ -222,6 +166,7 @@ class Rule(UpstreamDependent):
     """A user's rule, given as a callable of (x, grad_output)."""
 
     formula: Callable[[Tensor, Tensor], Tensor]
+    elementwise = False
 
     def rule(self, x: Tensor, grad_output: Tensor) -> Tensor:
         return require_like(self.formula(x, grad_output), x, "derivative", self.formula)

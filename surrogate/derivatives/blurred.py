@@ -16,6 +16,7 @@ from surrogate.derivatives.shapes import unbound
 from surrogate.describe import require_choice, require_number
 from surrogate.functions.base import Elementwise, Function, divisible
 from surrogate.tables import constant_table, look_up
+from surrogate.varying import Number, varies
 
 LAYERS = 64  # boxes that stand for a kernel where nothing is known of the function
 MOST_NODES = 2**16  # of a table
@@ -40,7 +41,7 @@ class Blurred(Pointwise):
     * else by a stack of 64 boxes in place of the kernel, each by its difference: within
       k(0) / 128 times the variation of F below the kernel, for any function at all. This
       evaluates F 128 times for each slope; a `Function` that states its `period` or where it is
-      `straight_outside` gets a table instead.
+      `straight_outside` gets a table instead, if its numbers and the width are fixed.
 
     Args:
         function: F; the pair's own function if it is not given.
@@ -52,11 +53,11 @@ class Blurred(Pointwise):
     """
 
     function: Elementwise | None = None
-    width: float = 1.0
+    width: Number = 1.0
     kernel: str = "gaussian"
 
     def __post_init__(self) -> None:
-        require_number(self, "width", above=0)
+        require_number(self, "width", above=0, may_vary=True)
         require_choice(self, "kernel", KERNELS)
         if self.function is not None and not callable(self.function):
             raise TypeError(f"Blurred: function must be callable, got {self.function!r}")
@@ -80,7 +81,7 @@ class Blurred(Pointwise):
             return closed
         if self.kernel == "box":
             return _difference(function, x, self.width / 2) / self.width
-        if isinstance(function, Function) and (period or straight_outside):
+        if isinstance(function, Function) and (period or straight_outside) and not varies(self):
             return self._from_table(function, kernel, x)
         return _from_layers(function, kernel, x)
 

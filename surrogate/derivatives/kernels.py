@@ -9,12 +9,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from surrogate.varying import Number
+
 
 @dataclass(frozen=True)
 class Kernel(ABC):
     """k(u) = shape(u / width) / width, an even density of area 1."""
 
-    width: float
+    width: Number
 
     reach = math.inf  # beyond reach · width the area is below the rounding of float64
     peak = math.nan  # width · k(0)
@@ -28,9 +30,9 @@ class Kernel(ABC):
         """The area of k left of u."""
         return self.area(u / self.width)
 
-    def characteristic(self, frequency: float) -> float:
+    def characteristic(self, frequency: float, like: Tensor) -> Tensor:
         """∫ k(u) cos(frequency · u) du: by which factor a wave is damped."""
-        return self.damping(frequency * self.width)
+        return self.damping(like.new_ones(()) * (frequency * self.width))
 
     @staticmethod
     @abstractmethod
@@ -44,7 +46,7 @@ class Kernel(ABC):
 
     @staticmethod
     @abstractmethod
-    def damping(frequency: float) -> float:
+    def damping(frequency: Tensor) -> Tensor:
         """Its Fourier transform (angular frequency)."""
 
     @staticmethod
@@ -68,9 +70,8 @@ class Box(Kernel):
         return (v + 0.5).clamp(0, 1)
 
     @staticmethod
-    def damping(frequency: float) -> float:
-        half = frequency / 2
-        return math.sin(half) / half
+    def damping(frequency: Tensor) -> Tensor:
+        return torch.sinc(frequency / (2 * math.pi))
 
     @staticmethod
     def radius(level: float) -> float:
@@ -95,7 +96,7 @@ class Triangle(Kernel):
         return 0.5 + v - 0.5 * v * v.abs()
 
     @staticmethod
-    def damping(frequency: float) -> float:
+    def damping(frequency: Tensor) -> Tensor:
         return Box.damping(frequency) ** 2
 
     @staticmethod
@@ -118,8 +119,8 @@ class Gaussian(Kernel):
         return 0.5 * torch.erfc(-v / math.sqrt(2))
 
     @staticmethod
-    def damping(frequency: float) -> float:
-        return math.exp(-0.5 * frequency**2)
+    def damping(frequency: Tensor) -> Tensor:
+        return torch.exp(-0.5 * frequency**2)
 
     @staticmethod
     def radius(level: float) -> float:
@@ -142,9 +143,9 @@ class Logistic(Kernel):
         return torch.sigmoid(v)
 
     @staticmethod
-    def damping(frequency: float) -> float:
+    def damping(frequency: Tensor) -> Tensor:
         angle = math.pi * frequency
-        return angle / math.sinh(angle) if angle < 700 else 0.0
+        return angle / torch.sinh(angle)
 
     @staticmethod
     def radius(level: float) -> float:

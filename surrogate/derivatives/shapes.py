@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,6 +12,7 @@ from torch import Tensor
 from surrogate.derivatives.base import Derivative, Pointwise, derivatives
 from surrogate.describe import require_number
 from surrogate.functions.base import Elementwise, Function, slope_by_autograd
+from surrogate.varying import Number
 
 
 @derivatives.register
@@ -62,19 +65,25 @@ class Constant(Pointwise):
     Source: Hinton 2012 (Coursera lectures); Bengio et al. 2013 (arXiv 1308.3432).
     """
 
-    value: float = 1.0
-    keeps_nothing = True
+    value: Number = 1.0
+    keeps = "nothing"
 
     def __post_init__(self) -> None:
-        require_number(self, "value")
+        require_number(self, "value", may_vary=True)
+
+    @property
+    def peak(self) -> Any:  # type: ignore[override]
+        return abs(self.value)
+
+    area = math.inf
 
     def slope(self, x: Tensor) -> Tensor:
-        return torch.full_like(x, self.value)
+        return torch.ones_like(x) * self.value
 
     def keep(self, x: Tensor) -> None:
         return None
 
-    def slope_from_kept(self, kept: object) -> float:
+    def slope_from_kept(self, kept: object) -> Any:
         return self.value
 
 
@@ -92,6 +101,7 @@ class Box(Pointwise):
     left: float = -1.0
     right: float = 1.0
     height: float = 1.0
+    keeps = "mask"
 
     def __post_init__(self) -> None:
         require_number(self, "left")

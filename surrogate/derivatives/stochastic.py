@@ -12,6 +12,7 @@ from torch import Tensor
 from surrogate.derivatives.base import Pointwise, as_pointwise, derivatives
 from surrogate.describe import require_choice, require_number
 from surrogate.functions.base import Elementwise
+from surrogate.varying import Number
 
 Bits = TypeVar("Bits", Tensor, int)
 
@@ -36,13 +37,13 @@ class Noisy(Pointwise):
     """
 
     derivative: Pointwise | Elementwise
-    std: float
+    std: Number
     at: str = "slope"
     seed: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "derivative", as_pointwise(self.derivative, "Noisy: derivative"))
-        require_number(self, "std", least=0)
+        require_number(self, "std", least=0, may_vary=True)
         require_choice(self, "at", ("slope", "input"))
         require_number(self, "seed", least=0, below=2**32, integer=True)
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from surrogate.describe import Described
 from surrogate.evaluation import evaluate, require_floating
 from surrogate.registry import Registry
+from surrogate.varying import settled, varying_numbers
 
 if TYPE_CHECKING:
     from surrogate.derivatives.kernels import Kernel
@@ -39,7 +40,8 @@ class Function(Described, ABC):
 
     def __call__(self, x: Tensor) -> Tensor:
         require_floating(x, type(self).__name__)
-        return evaluate(self.value, x)
+        numbers = [number.current() for number in varying_numbers(self)]
+        return evaluate(settled(self, numbers).value, x, whole=bool(numbers))
 
     @abstractmethod
     def value(self, x: Tensor) -> Tensor:

@@ -77,7 +77,7 @@ class Sin(Function):
         return torch.cos(x)
 
     def blurred_slope(self, x: Tensor, kernel: Kernel) -> Tensor:
-        return torch.cos(x) * kernel.characteristic(1.0)
+        return torch.cos(x) * kernel.characteristic(1.0, x)
 
 
 def _rectified_beyond(limit: float, formula: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:

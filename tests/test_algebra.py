@@ -1,0 +1,193 @@
+"""The laws by which derivatives combine."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+import surrogate
+from surrogate import SurrogateActivation
+from surrogate import derivatives as d
+from surrogate import functions as f
+from tests.measure import kept_bytes
+
+X = torch.cat([torch.linspace(-4, 4, 129), torch.tensor([0.1, -1.37, 2.601])]).double()
+
+number = st.floats(-4, 4)
+positive = st.floats(0.1, 4)
+pointwise = st.recursive(
+    st.one_of(
+        st.just(d.DerivativeOf(f.Tanh())),
+        st.just(d.DerivativeOf(f.Sin())),
+        st.builds(d.Constant, number),
+        st.builds(d.Box, st.floats(-3, 0), st.floats(0.1, 3), number),
+    ),
+    lambda inner: st.one_of(
+        st.builds(lambda a, b: a + b, inner, inner),
+        st.builds(lambda a, b: a * b, inner, inner | number),
+        st.builds(lambda a, b: a.shift(b), inner, number),
+        st.builds(lambda a, b: a.scale(b), inner, positive),
+        st.builds(lambda a, b: a.clip(-b, b), inner, positive),
+        st.builds(lambda a: a.mirror(), inner),
+        st.builds(d.Split, inner, inner, number),
+    ),
+    max_leaves=5,
+)
+
+
+def same(left: d.Pointwise, right: d.Pointwise) -> None:
+    torch.testing.assert_close(left.slope(X), right.slope(X), rtol=1e-9, atol=1e-9)
+
+
+@given(pointwise, pointwise, pointwise, number)
+def test_sums_products_and_multiples(
+    a: d.Pointwise, b: d.Pointwise, c: d.Pointwise, k: float
+) -> None:
+    torch.testing.assert_close((a + b).slope(X), a.slope(X) + b.slope(X))  # type: ignore[attr-defined]
+    torch.testing.assert_close((a * b).slope(X), a.slope(X) * b.slope(X))  # type: ignore[attr-defined]
+    torch.testing.assert_close((k * a).slope(X), k * a.slope(X))  # type: ignore[attr-defined]
+    same(a + b, b + a)  # type: ignore[arg-type]
+    same(a * b, b * a)  # type: ignore[arg-type]
+    same((a + b) + c, a + (b + c))  # type: ignore[arg-type]
+    same((a + b) * c, a * c + b * c)  # type: ignore[arg-type]
+    same(k * (a + b), k * a + k * b)  # type: ignore[arg-type]
+    same(a - b, a + -b)  # type: ignore[arg-type]
+    same(a * k, k * a)  # type: ignore[arg-type]
+
+
+@given(pointwise, number, positive, positive)
+def test_moving_stretching_and_cutting(
+    a: d.Pointwise, distance: float, width: float, limit: float
+) -> None:
+    torch.testing.assert_close(a.shift(distance).slope(X), a.slope(X - distance))
+    torch.testing.assert_close(a.scale(width).slope(X), a.slope(X / width))
+    torch.testing.assert_close(a.mirror().slope(X), a.slope(-X))
+    torch.testing.assert_close(a.clip(-limit, limit).slope(X), a.slope(X).clamp(-limit, limit))
+    torch.testing.assert_close(a.clip(low=limit).slope(X), a.slope(X).clamp(min=limit))
+    same(a.mirror().mirror(), a)
+    same(a.mirror().scale(width), a.scale(width).mirror())
+    same(a.clip(-limit, limit).clip(-limit, limit), a.clip(-limit, limit))
+    same(d.Split(a, a, at=distance), a)
+
+
+@given(pointwise)
+def test_what_is_kept_is_enough(a: d.Pointwise) -> None:
+    kept = a.keep(X)
+    slope = a.slope_from_kept(kept)
+    expected = a.slope(X)
+    torch.testing.assert_close(torch.as_tensor(slope).to(X).expand_as(X), expected)
+    if a.keeps == "x":
+        assert kept is X
+    elif a.keeps == "mask":
+        assert kept is not None
+        assert kept.dtype is torch.bool
+    else:
+        assert kept is None
+
+
+@pytest.mark.parametrize(
+    ("derivative", "bytes_per_element"),
+    [
+        (0.5 * d.Constant() + d.Constant(2), 0),
+        ((0.5 * d.Constant() + d.Constant(2)).clip(high=1).mirror().shift(3), 0),
+        ((d.Box() - 0.1 * d.Constant()).shift(1).scale(0.5).clip(0, 1).mirror(), 1),
+        (d.Split(d.Constant(0.1), d.Constant()), 1),
+        (d.Split(d.Box(), d.Constant()), 4),
+        (d.Box() * d.DerivativeOf(f.Tanh()), 4),
+        (d.Box() + d.Box(0, 3), 4),
+    ],
+    ids=repr,
+)
+def test_bytes_kept(derivative: d.Derivative, bytes_per_element: int) -> None:
+    pair = SurrogateActivation(torch.tanh, derivative)
+    x = torch.randn(1000, requires_grad=True)
+    assert kept_bytes(pair, x) == 1000 * bytes_per_element
+    (gradient,) = torch.autograd.grad(pair(x).sum(), x)
+    assert isinstance(derivative, d.Pointwise)
+    torch.testing.assert_close(gradient, derivative.slope(x.detach()))
+
+
+@pytest.mark.parametrize(
+    ("derivative", "area", "peak"),
+    [
+        (d.Box(-1, 2, 3.0), 9.0, 3.0),
+        (0.5 * d.Box(-1, 2, 3.0), 4.5, 1.5),
+        (-2.0 * d.Box(), -4.0, 2.0),
+        (d.Box().scale(3), 6.0, 1.0),
+        (d.Box().shift(3).mirror(), 2.0, 1.0),
+        (d.Box() + 2 * d.Box(0, 1), 4.0, 3.0),
+        (d.DerivativeOf(f.Tanh()), 2.0, 1.0),
+        (d.DerivativeOf(f.Tanh()) * d.Box(0, 1), math.tanh(1), 1.0),
+        (d.DerivativeOf(f.Sigmoid()).shift(100), 1.0, 0.25),
+    ],
+    ids=repr,
+)
+def test_normalised_area_and_peak(derivative: d.Pointwise, area: float, peak: float) -> None:
+    for measure, amount in (("area", area), ("peak", peak)):
+        normalised = derivative.normalise(measure).bind(f.ReLU())
+        assert isinstance(normalised, d.Pointwise)
+        expected = derivative.slope(X) / amount
+        torch.testing.assert_close(normalised.slope(X), expected, rtol=2e-5, atol=1e-12)
+        torch.testing.assert_close(
+            derivative.normalise(measure).slope(X), expected, rtol=2e-5, atol=1e-12
+        )
+
+
+def test_normalise_measures_what_is_bound() -> None:
+    pair = surrogate.get("Staircase() / Exact().normalise('peak')".replace("Staircase", "Sigmoid"))
+    x = torch.zeros(1, requires_grad=True)
+    assert float(torch.autograd.grad(pair(x), x)[0]) == pytest.approx(1)
+    assert str(pair) == "Sigmoid() / Exact().normalise(measure='peak')"
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: d.Constant().normalise("area"), r"Constant\(\) has the area inf"),
+        (lambda: d.DerivativeOf(f.ReLU()).normalise("area"), "has the area inf"),
+        (lambda: d.Exact().normalise("peak"), "has the peak 0.0"),
+        (lambda: (d.Box() - d.Box()).normalise("peak"), "has the peak 0.0"),
+        (lambda: d.Box().normalise("mass"), "measure must be one of 'area', 'peak', got 'mass'"),
+    ],
+)
+def test_what_cannot_be_normalised(make: Callable[[], d.Derivative], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make().bind(f.Heaviside())
+
+
+def test_rules_combine() -> None:
+    x, g = X, torch.randn(len(X), dtype=torch.float64)
+    rule = d.Directional(left=d.Constant(0.5), right=d.Constant(1))
+    slope = d.DerivativeOf(f.Tanh())
+    for combined in (rule * slope, slope * rule):
+        assert isinstance(combined, d.UpstreamDependent)
+        assert combined.sign_dependent
+        torch.testing.assert_close(combined.rule(x, g), rule.rule(x, g) * slope.slope(x))
+    total = (rule + 2 * slope).rule(x, g)
+    torch.testing.assert_close(total, rule.rule(x, g) + 2 * g * slope.slope(x))
+    torch.testing.assert_close((-rule).rule(x, g), -rule.rule(x, g))
+    by_user = surrogate.derivatives.base.as_derivative(lambda x, g: g - g.mean())
+    assert not (by_user + slope).elementwise
+    assert not (by_user * slope).sign_dependent
+    assert (rule + slope).elementwise
+
+
+def test_numbers_are_checked() -> None:
+    for make in (
+        lambda: math.nan * d.Box(),
+        lambda: d.Box().shift(math.inf),
+        lambda: d.Box().scale(0),
+        lambda: d.Box().scale(-1),
+        lambda: d.Box().clip(1, 0),
+        lambda: d.Box().clip(),
+    ):
+        with pytest.raises(ValueError, match=r"must be|given"):
+            make()
+    for make in (lambda: d.Box() * True, lambda: d.Box() * "2", lambda: d.Box() - 1):  # type: ignore[operator]
+        with pytest.raises(TypeError):
+            make()

@@ -1,0 +1,159 @@
+"""Learnable numbers: of functions with their true gradient, of derivatives through second order."""
+
+from __future__ import annotations
+
+import copy
+import math
+
+import pytest
+import torch
+from torch import Tensor
+from torch.func import functional_call, grad, jvp, vmap
+
+import surrogate
+from surrogate import Learnable, SurrogateActivation
+from surrogate import derivatives as d
+from surrogate import functions as f
+
+X = torch.tensor([-2.31, -1.004, -0.52, -0.13, 0.0071, 0.26, 0.4, 0.741, 1.113, 1.62, 2.9]).double()
+UPSTREAM = torch.linspace(-1.5, 2.0, len(X)).double()
+
+pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:FutureWarning")
+
+# A pair with one number in a derivative, and a value of it.
+PAIRS = [
+    ("Heaviside() / Blurred(width={})", 0.3),
+    ("Tanh() / Blurred(width={}, kernel='box')", 0.3),
+    ("Sin() / Blurred(width={}, kernel='logistic')", 0.3),
+    ("ReLU() / Constant({})", 0.7),
+    ("ReLU() / {} * Box() + 0.5 * Exact()", 0.7),
+    ("ReLU() / DerivativeOf(Tanh()).shift({})", 0.7),
+    ("Sign() / DerivativeOf(Tanh()).scale({})", 0.7),
+    ("ReLU() / Noisy(Exact(), std={})", 0.3),
+    ("ReLU() / Directional(left=Constant({}), right=Constant(1))", 0.3),
+]
+
+
+def pair_at(text: str, number: object) -> SurrogateActivation:
+    return surrogate.get(text.format(number)).double()
+
+
+def reported(pair: torch.nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
+    x = x.clone().requires_grad_()
+    return torch.autograd.grad(pair(x), x, upstream, create_graph=True)[0]
+
+
+@pytest.mark.parametrize(("text", "number"), PAIRS)
+def test_reports_what_the_fixed_number_reports(text: str, number: float) -> None:
+    learnable = pair_at(text, f"Learnable({number})")
+    fixed = pair_at(text, next(learnable.parameters()).item())
+    torch.testing.assert_close(
+        reported(learnable, X, UPSTREAM), reported(fixed, X, UPSTREAM), rtol=1e-9, atol=1e-12
+    )
+    assert torch.equal(learnable(X), fixed(X))
+
+
+@pytest.mark.parametrize(("text", "number"), PAIRS)
+def test_second_order_is_the_derivative_of_the_report(text: str, number: float) -> None:
+    """d/dθ of Σ wᵢ · grad_inputᵢ, by finite differences."""
+    pair = pair_at(text, f"Learnable({number})")
+    (parameter,) = pair.parameters()
+    weights = torch.linspace(0.2, 1, len(X)).double()
+
+    def total() -> Tensor:
+        return (weights * reported(pair, X, UPSTREAM)).sum()
+
+    (of_number,) = torch.autograd.grad(total(), parameter)
+    step = 1e-6
+    totals = []
+    for change in (step, -2 * step, step):
+        with torch.no_grad():
+            parameter += change
+        totals.append(float(total().detach()))
+    expected = (totals[0] - totals[1]) / (2 * step)
+    assert float(of_number) == pytest.approx(expected, rel=1e-6, abs=1e-9)
+
+    # The same in the functional world, eager and compiled, with the number as an argument.
+    def functional(number: Tensor) -> Tensor:
+        name = next(iter(dict(pair.named_parameters())))
+        loss = lambda x: (functional_call(pair, {name: number}, (x,)) * UPSTREAM).sum()
+        return (weights * grad(loss)(X)).sum()
+
+    theta = parameter.detach()
+    torch.testing.assert_close(grad(functional)(theta), of_number)
+    compiled = torch.compile(grad(functional), fullgraph=True, backend="aot_eager")
+    torch.testing.assert_close(compiled(theta), of_number)
+    together = torch.stack([theta, theta])
+    torch.testing.assert_close(vmap(grad(functional))(together), of_number.expand(2))
+
+
+@pytest.mark.parametrize(("text", "number"), PAIRS[:-1])
+def test_forward_mode(text: str, number: float) -> None:
+    pair = pair_at(text, f"Learnable({number})")
+    tangent = jvp(pair, (X,), (UPSTREAM,))[1]
+    torch.testing.assert_close(tangent, reported(pair, X, UPSTREAM))
+
+
+def test_no_first_order_gradient_where_none_exists() -> None:
+    pair = pair_at(PAIRS[0][0], "Learnable(0.3)")
+    x = X.clone().requires_grad_()
+    pair(x).sum().backward()
+    assert next(pair.parameters()).grad is None
+    assert x.grad is not None
+
+
+@pytest.mark.parametrize("positive", [False, True])
+def test_a_width_is_learned_by_unrolling_one_step(positive: bool) -> None:
+    """The outer loss of the step is least for one width, and gradient descent finds it."""
+    pair = SurrogateActivation(f.Heaviside(), d.Blurred(width=Learnable(1.5, positive)))
+    optimizer = torch.optim.Adam(pair.parameters(), lr=0.05)
+    target = float(d.Blurred(f.Heaviside(), width=0.7).slope(torch.tensor(-0.5)))
+    for _ in range(300):
+        weight = torch.tensor(-0.5, requires_grad=True)
+        (slope,) = torch.autograd.grad(pair(weight), weight, create_graph=True)
+        stepped = weight + slope
+        loss = (stepped - (-0.5 + target)).square()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert isinstance(pair.derivative, d.Blurred)
+    found = float(pair.derivative.width)
+    reached = float(d.Blurred(f.Heaviside(), width=found).slope(torch.tensor(-0.5)))
+    assert reached == pytest.approx(target, abs=1e-4)
+
+
+def test_numbers_belong_to_the_pair() -> None:
+    pair = surrogate.get("Heaviside() / Blurred(width=Learnable(0.25))")
+    assert dict(pair.state_dict()) == {"derivative_width.value": torch.tensor(0.25)}
+    twin = copy.deepcopy(pair).double()
+    with torch.no_grad():
+        next(twin.parameters()).fill_(2.0)
+    assert str(twin) == "Heaviside() / Blurred(width=Learnable(2.0))"
+    assert str(pair) == "Heaviside() / Blurred(width=Learnable(0.25))"
+    pair.load_state_dict(twin.state_dict())
+    torch.testing.assert_close(reported(pair, X, UPSTREAM), reported(twin, X, UPSTREAM))
+
+
+def test_a_number_that_changes_is_not_compiled_anew() -> None:
+    pair = pair_at(PAIRS[0][0], "Learnable(0.3)")
+    compiled = torch.compile(pair, fullgraph=True, backend="aot_eager")
+    with torch._dynamo.config.patch(error_on_recompile=True):
+        for width in (0.3, 0.5, 2.0):
+            with torch.no_grad():
+                next(pair.parameters()).fill_(width)
+            expected = reported(pair_at(PAIRS[0][0], width), X, UPSTREAM)
+            x = X.clone().requires_grad_()
+            (got,) = torch.autograd.grad(compiled(x), x, UPSTREAM)
+            torch.testing.assert_close(got, expected)
+
+
+@pytest.mark.parametrize("start", [math.nan, math.inf])
+def test_the_start_is_checked(start: float) -> None:
+    with pytest.raises(ValueError, match="Learnable: start must be a finite number, got"):
+        Learnable(start)
+    with pytest.raises(ValueError, match="start must be a finite number above 0, got 0"):
+        Learnable(0, positive=True)
+    with pytest.raises(
+        TypeError, match=r"Cantor: depth must be an integer .* got Learnable\(3.0\)"
+    ):
+        f.Cantor(depth=Learnable(3))  # type: ignore[arg-type]
