@@ -54,6 +54,13 @@ class Function(Described, ABC):
         return None
 
 
+class PiecewiseConstant(Function):
+    """A function that is flat but for its jumps: the derivative is 0 almost everywhere."""
+
+    def slope(self, x: Tensor) -> Tensor:
+        return torch.zeros_like(x)
+
+
 def slope_by_autograd(function: Elementwise, x: Tensor) -> Tensor:
     """The true derivative of any elementwise callable.
 
@@ -75,3 +82,11 @@ def divisible(x: Tensor, period: float) -> Tensor:
         return x
     limit = torch.finfo(x.dtype).max * period / 2
     return torch.where(x.isinf(), x, x.clamp(-limit, limit))
+
+
+def nan_where_nan(x: Tensor, y: Tensor) -> Tensor:
+    """y, but NaN for NaN: comparisons would take it for a number that is not above any other.
+
+    It also tells autograd that y depends on x, with the derivative 0.
+    """
+    return torch.where(x.isnan(), x, y)
