@@ -60,7 +60,7 @@ class Trunc(PiecewiseConstant):
 @functions.register
 @dataclass(frozen=True, repr=False)
 class Ternary(PiecewiseConstant):
-    """0 if |x| ≤ threshold (also at both ties), else the sign of x. Derivative: 0 almost everywhere.
+    """0 if |x| ≤ threshold (so at both ties), else the sign of x. Derivative: 0 almost everywhere.
 
     Source: Li et al. 2016 (arXiv 1605.04711).
     """
@@ -123,9 +123,9 @@ class FakeQuantize(PiecewiseConstant):
     """(q − zero_point) · scale with the integer q = round(x / scale) + zero_point, clamped to
     [quant_min, quant_max]; ties go to the even integer. Derivative: 0 almost everywhere.
 
-    The value of `torch.fake_quantize_per_tensor_affine`, whose pretended derivative is
-    `Box((quant_min − zero_point) · scale, (quant_max − zero_point) · scale)`, but for the half step
-    at each end in which it rounds to a level.
+    The value of `torch.fake_quantize_per_tensor_affine`, which pretends that the derivative is 1
+    where q is not clamped: a `Box` from (quant_min − zero_point − ½) · scale to
+    (quant_max − zero_point + ½) · scale.
 
     Source: Jacob et al. 2018 (arXiv 1712.05877).
     """

@@ -94,7 +94,7 @@ class FTSwish(Function):
 
 @functions.register
 @dataclass(frozen=True, repr=False)
-class FTSwishPlus(Function):
+class FTSwishPlus(FTSwish):
     """FTSwish(x) − mean_shift (so the default adds 0.1). Derivative: that of FTSwish.
 
     Source: the fast.ai forum, 2019.
@@ -102,17 +102,13 @@ class FTSwishPlus(Function):
 
     threshold: float = -0.25
     mean_shift: float = -0.1
-    straight_outside = (0.0, 45.0)
 
     def __post_init__(self) -> None:
-        require_number(self, "threshold")
+        super().__post_init__()
         require_number(self, "mean_shift")
 
     def value(self, x: Tensor) -> Tensor:
-        return FTSwish(self.threshold).value(x) - self.mean_shift
-
-    def slope(self, x: Tensor) -> Tensor:
-        return FTSwish(self.threshold).slope(x)
+        return super().value(x) - self.mean_shift
 
 
 @functions.register

@@ -195,10 +195,9 @@ class GELU(Function):
 @functions.register
 @dataclass(frozen=True, repr=False)
 class Softplus(Function):
-    """log(1 + e^(beta · x)) / beta, and x itself where beta · x > threshold. Derivative: s(beta · x)
-    there, and 1 beyond.
+    """log(1 + e^(beta · x)) / beta, or x if beta · x > threshold. Derivative: s(beta · x), or 1.
 
-    The threshold is `torch.nn.Softplus`'s: at 20 the function jumps by 2e-9 / beta.
+    The threshold is that of `torch.nn.Softplus`: at 20 the function jumps by 2e-9 / beta.
 
     Source: Dugas et al. 2001.
     """

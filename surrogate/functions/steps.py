@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @functions.register
 @dataclass(frozen=True, repr=False)
 class Heaviside(PiecewiseConstant):
-    """1 if x > threshold, 0 if x < threshold, `at_zero` at the tie. Derivative: 0 almost everywhere.
+    """1 if x > threshold, 0 if x < threshold, `at_zero` at the tie; the derivative is 0.
 
     The default fires at the threshold (x ≥ threshold), as SpikingJelly, sinabs, Lava and Rockpool
     do; `at_zero=0.0` fires above it, as snnTorch, Norse and FreeGrad do.
