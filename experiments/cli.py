@@ -100,6 +100,7 @@ def plan(experiment: str, settings: dict[str, Any], source: str | None) -> list[
     config = {name: settings[name] for name in groups}
     # Where the data lies does not change it.
     config["data"] = {name: value for name, value in config["data"].items() if name != "root"}
+    annealed = {**config, **anneal_settings(settings)}
     acts = [] if settings["baseline"] == "none" else [settings["baseline"]]
     return [
         Run(
@@ -108,10 +109,22 @@ def plan(experiment: str, settings: dict[str, Any], source: str | None) -> list[
             text=readable_text(surrogate.get(act), otherwise=act),
             source=None if act.split("(")[0] in BUILT_IN else source,
             seed=settings["seed"],
-            config=config,
+            config=config if act in acts else annealed,
         )
         for act in dict.fromkeys([*acts, *settings["act"]])
     ]
+
+
+def anneal_settings(settings: dict[str, Any]) -> dict[str, Any]:
+    """What --anneal adds to the config of a run, if it is given and fits each activation."""
+    if not settings["anneal"]:
+        return {}
+    for act in settings["act"]:
+        try:
+            surrogate.Anneal(surrogate.get(act), settings["anneal"], steps=1)
+        except ValueError as error:
+            raise UsageError(f"--anneal for {act}: {error}") from error
+    return {"anneal": {"schedules": settings["anneal"], "every": settings["anneal_every"]}}
 
 
 def carry_out_all(
@@ -150,7 +163,15 @@ def earlier_result(run: Run, root: Path) -> dict[str, Any] | None:
 
 def config_yaml(run: Run, settings: dict[str, Any]) -> str:
     """The settings of one run, in the form that --config takes."""
-    config = {"act": [run.act], "seed": run.seed, **run.config, "data": settings["data"]}
+    anneal = run.config.get("anneal", {"schedules": {}, "every": "step"})
+    config = {
+        "act": [run.act],
+        "seed": run.seed,
+        **run.config,
+        "anneal": anneal["schedules"],
+        "anneal_every": anneal["every"],
+        "data": settings["data"],
+    }
     return yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
 
 

@@ -131,6 +131,20 @@ def make_parser(experiment: str) -> ArgumentParser:
     parser.add_argument(
         "--runs", type=str, default="runs", metavar="DIR", help="where runs are kept"
     )
+    parser.add_argument(
+        "--anneal",
+        type=dict[str, str],
+        default={},
+        metavar="PATH: SCHEDULE",
+        help='numbers of the pairs that change while training: "derivative.width: '
+        'cosine(1.0, 0.05)"; several in braces; the baseline is left alone',
+    )
+    parser.add_argument(
+        "--anneal_every",
+        type=Literal["step", "epoch"],
+        default="step",
+        help="whether they change at each step or at each epoch",
+    )
     parser.add_argument("--compile", type=bool, default=False, help="compile the network first")
     parser.add_class_arguments(NETWORKS[experiment], "model", skip={"act", "seed"})
     parser.add_class_arguments(FashionMNIST, "data")

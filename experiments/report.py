@@ -60,7 +60,8 @@ def report(folder: Path, output: Path, baseline: str) -> int:
 def table(results: Sequence[Mapping[str, Any]], baseline: str) -> str:
     """The results as aligned text; the ratio is to the baseline of the same seed and settings.
 
-    Where settings differ between the runs, a column says those that do.
+    Where settings differ between the runs, a column says those that do. The baseline is never
+    annealed, so that setting is no difference from it.
     """
     settings = [flat({"seed": result["seed"], **result["config"]}) for result in results]
     differing = [
@@ -68,16 +69,20 @@ def table(results: Sequence[Mapping[str, Any]], baseline: str) -> str:
         for name in dict.fromkeys(name for each in settings for name in each)
         if len({str(each.get(name)) for each in settings}) > 1
     ]
+    comparable = [
+        str({name: value for name, value in each.items() if not name.startswith("anneal.")})
+        for each in settings
+    ]
     reference = {
-        str(each): result["test_loss"]
-        for result, each in zip(results, settings, strict=True)
+        each: result["test_loss"]
+        for result, each in zip(results, comparable, strict=True)
         if result["act"] == baseline
     }
     ratio = f"/ {baseline}" if baseline != "none" else "/ –"
     header = ["activation", "test loss", ratio, "best epoch", "epochs", "images/s", "status"]
     lines = [header + ["settings"] * bool(differing)]
-    for result, each in zip(results, settings, strict=True):
-        loss, base = result["test_loss"], reference.get(str(each))
+    for result, each, key in zip(results, settings, comparable, strict=True):
+        loss, base = result["test_loss"], reference.get(key)
         numbers = [
             formatted(loss, ".5f"),
             formatted(loss / base if loss is not None and base else None, ".3f"),
@@ -87,7 +92,7 @@ def table(results: Sequence[Mapping[str, Any]], baseline: str) -> str:
         ]
         line = [result["act"], *numbers, result["status"]]
         if differing:
-            line.append(" ".join(f"{name}={each.get(name)}" for name in differing))
+            line.append(" ".join(f"{name}={each[name]}" for name in differing if name in each))
         lines.append(line)
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(

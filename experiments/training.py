@@ -22,6 +22,7 @@ from experiments.callbacks import Curves, DivergedError, EpochSeed, LastCheckpoi
 from experiments.data import FashionMNIST
 from experiments.networks import NETWORKS
 from experiments.runs import Run, commit, flat, versions, write_json
+from surrogate.lightning import AnnealCallback
 
 log = logging.getLogger("experiments")
 
@@ -168,6 +169,8 @@ def train(run: Run, directory: Path, data: FashionMNIST, progress_bar: bool) -> 
             LastCheckpoint(checkpoint),
             Settings(run, curves),
         ]
+        if "anneal" in run.config:
+            callbacks.append(AnnealCallback(**run.config["anneal"]))
         if progress_bar:
             callbacks.append(TQDMProgressBar(leave=False))
         trainer = make_trainer(

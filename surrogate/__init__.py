@@ -8,6 +8,7 @@ from surrogate.catalogue import names as names
 from surrogate.catalogue import register as register
 from surrogate.check import check as check
 from surrogate.memory import saved_bytes as saved_bytes
+from surrogate.schedule import Anneal as Anneal
 from surrogate.spec import get as get
 from surrogate.varying import Learnable as Learnable
 

@@ -7,7 +7,8 @@ makes a family (`perlin(resolution=8)`).
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import partial, wraps
+from typing import Any
 
 from surrogate.activation import SurrogateActivation
 from surrogate.derivatives import (
@@ -20,23 +21,46 @@ from surrogate.derivatives import (
     Noisy,
 )
 from surrogate.functions import (
+    CELU,
     ELU,
     GELU,
+    SELU,
+    BSiLU,
     Cantor,
+    FTSwish,
+    FTSwishPlus,
+    GeneralReLU,
+    Hardshrink,
+    Hardsigmoid,
+    Hardswish,
+    Hardtanh,
     Heaviside,
     Identity,
     LeakyReLU,
+    LightReLU,
+    LiSHT,
+    LogSigmoid,
+    Mish,
     PerlinNoise,
     ReLU,
+    ReLU6,
     RReLU,
     Sigmoid,
     Sign,
     SiLU,
     Sin,
+    Softplus,
+    Softshrink,
+    Softsign,
     SoftStaircase,
     Staircase,
+    Swish,
     Tanh,
+    Tanhshrink,
+    TiltReLU,
+    TReLU,
 )
+from surrogate.functions.base import Elementwise
 from surrogate.registry import Registry
 
 Factory = Callable[..., SurrogateActivation]
@@ -50,64 +74,52 @@ def names() -> list[str]:
     return list(catalogue)
 
 
-@register
-def linear() -> SurrogateActivation:
-    """The identity: a network of these is linear, and is the baseline."""
-    return SurrogateActivation(Identity(), Exact())
+def truthful(function: Callable[..., Elementwise]) -> Factory:
+    """The factory, with the arguments of the function, of its pair with its true derivative."""
+
+    @wraps(function, assigned=(), updated=())
+    def pair(*args: Any, **kwargs: Any) -> SurrogateActivation:
+        return SurrogateActivation(function(*args, **kwargs), Exact())
+
+    pair.__doc__ = f"{function.__name__} with its true derivative."
+    return pair
 
 
-@register
-def relu() -> SurrogateActivation:
-    """The rectifier with its true derivative."""
-    return SurrogateActivation(ReLU(), Exact())
-
-
-@register
-def leaky_relu(negative_slope: float = 0.01) -> SurrogateActivation:
-    """The leaky rectifier with its true derivative."""
-    return SurrogateActivation(LeakyReLU(negative_slope), Exact())
-
-
-@register
-def rrelu(lower: float = 1 / 8, upper: float = 1 / 3) -> SurrogateActivation:
-    """The randomised leaky rectifier with the true derivative of each draw."""
-    return SurrogateActivation(RReLU(lower, upper), Exact())
-
-
-@register
-def elu(alpha: float = 1.0) -> SurrogateActivation:
-    """The exponential linear unit with its true derivative."""
-    return SurrogateActivation(ELU(alpha), Exact())
-
-
-@register
-def gelu() -> SurrogateActivation:
-    """The Gaussian error linear unit with its true derivative."""
-    return SurrogateActivation(GELU(), Exact())
-
-
-@register
-def silu() -> SurrogateActivation:
-    """Swish with its true derivative."""
-    return SurrogateActivation(SiLU(), Exact())
-
-
-@register
-def sigmoid() -> SurrogateActivation:
-    """The logistic sigmoid with its true derivative."""
-    return SurrogateActivation(Sigmoid(), Exact())
-
-
-@register
-def tanh() -> SurrogateActivation:
-    """The hyperbolic tangent with its true derivative."""
-    return SurrogateActivation(Tanh(), Exact())
-
-
-@register
-def sin() -> SurrogateActivation:
-    """The sine with its true derivative."""
-    return SurrogateActivation(Sin(), Exact())
+for name, function in {
+    "linear": Identity,
+    "relu": ReLU,
+    "leaky_relu": LeakyReLU,
+    "rrelu": RReLU,
+    "relu6": ReLU6,
+    "elu": ELU,
+    "celu": CELU,
+    "selu": SELU,
+    "gelu": GELU,
+    "silu": SiLU,
+    "swish": Swish,
+    "bsilu": BSiLU,
+    "mish": Mish,
+    "softplus": Softplus,
+    "hardswish": Hardswish,
+    "sigmoid": Sigmoid,
+    "hardsigmoid": Hardsigmoid,
+    "logsigmoid": LogSigmoid,
+    "tanh": Tanh,
+    "hardtanh": Hardtanh,
+    "softsign": Softsign,
+    "hardshrink": Hardshrink,
+    "softshrink": Softshrink,
+    "tanhshrink": Tanhshrink,
+    "lisht": LiSHT,
+    "light_relu": LightReLU,
+    "ftswish": FTSwish,
+    "ftswish_plus": FTSwishPlus,
+    "trelu": TReLU,
+    "tilt_relu": TiltReLU,
+    "general_relu": GeneralReLU,
+    "sin": Sin,
+}.items():
+    register(truthful(function), name)
 
 
 @register

@@ -57,7 +57,9 @@ def require_number(
         ValueError: it is not finite or out of range.
     """
     value: Any = getattr(owner, name)
-    if may_vary and isinstance(value, Varying):
+    above, least, below, most = (float(limit) for limit in (above, least, below, most))
+    varying = isinstance(value, Varying)
+    if varying and may_vary:
         value = float(value)
     kind = "an integer" if integer else "a finite number"
     limits = [
@@ -67,6 +69,8 @@ def require_number(
     ] + ([f"at most {most:g}"] if math.isfinite(most) else [])
     allowed = " ".join([kind, " and ".join(limits)]).strip()
     message = f"{type(owner).__name__}: {name} must be {allowed}, got {value!r}"
+    if varying and not may_vary:
+        raise TypeError(f"{message}, which varies: this number is fixed")
     if isinstance(value, bool) or not isinstance(value, int if integer else (int, float)):
         raise TypeError(message)
     inside = math.isfinite(value) and above < value < below and least <= value <= most

@@ -67,6 +67,15 @@ def get(text: str) -> SurrogateActivation:
     return _Reader(text[slash + 1 :], slash + 1, text).pair_with(function)
 
 
+def read_call(text: str, registry: Registry[Any], wanted: str) -> Any:
+    """What a single call such as `cosine(1.0, 0.05)` makes of a registry's entry.
+
+    Raises:
+        ValueError: it is no such thing; the message says what was wanted and points at the place.
+    """
+    return _Reader(text, 0).call_of(registry, wanted)
+
+
 def _top_level_slash(text: str) -> int | None:
     """Where function and derivative part: the first slash outside parentheses."""
     depth = 0
@@ -104,6 +113,9 @@ class _Reader:
         if name.id not in catalogue and (name.id in functions or name.id in derivatives):
             self._fail(f"{name.id} is half a pair: write Function(…) / Derivative(…)", name)
         return self._call(catalogue, self.tree, name, args, keywords)
+
+    def call_of(self, registry: Registry[Any], wanted: str) -> Any:
+        return self._call(registry, self.tree, *self._parts(self.tree, wanted))
 
     def function(self) -> Callable[..., Any]:
         return self._function(self.tree)

@@ -54,6 +54,68 @@ def sigmoid(x: float) -> float:
     return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))
 
 
+def softplus(x: float) -> float:
+    return max(x, 0.0) + math.log1p(math.exp(-abs(x)))
+
+
+def clamp(x: float, low: float, high: float) -> float:
+    return min(max(x, low), high)
+
+
+def selu(x: float) -> float:
+    """With the two constants as the solution of the fixed-point equations of its paper."""
+    root = math.exp(0.5) * math.erfc(1 / math.sqrt(2))
+    alpha = -math.sqrt(2 / math.pi) / (root - 1)
+    below = math.exp(2) * math.erfc(math.sqrt(2))
+    moments = 1 + alpha**2 * (below - 2 * root + 1)  # 2 · E[f²] for scale 1
+    mean = (1 / math.sqrt(2 * math.pi)) + alpha * (root - 1) / 2
+    scale = math.sqrt(2 / moments)
+    assert abs(mean) < 1e-15
+    return scale * (x if x > 0 else alpha * math.expm1(x))
+
+
+def phase(x: float, period: float) -> Fraction:
+    """How far in its period a number is, from 0 to 1, in exact arithmetic."""
+    turns = Fraction(x) / Fraction(period)
+    return turns - math.floor(turns)
+
+
+def triangle_wave(x: float, period: float) -> float:
+    t = phase(x, period)
+    return float(4 * t if t < 0.25 else 2 - 4 * t if t < 0.75 else 4 * t - 4)
+
+
+def sawtooth_wave(x: float, period: float) -> float:
+    t = phase(x, period)
+    return float(2 * t if t < 0.5 else 2 * t - 2)
+
+
+def half_to_even(x: Fraction) -> int:
+    below = math.floor(x)
+    rest = x - below
+    return below + int(rest > 0.5 or (rest == 0.5 and below % 2 == 1))
+
+
+def uniform_quantizer(x: float, bits: int, low: float, high: float) -> float:
+    start, length, steps = Fraction(low), Fraction(high) - Fraction(low), 2**bits - 1
+    place = (Fraction(clamp(x, low, high)) - start) / length * steps
+    return float(start + length * half_to_even(place) / steps)
+
+
+def fake_quantize(x: float, scale: float, zero_point: int, least: int, most: int) -> float:
+    q = half_to_even(Fraction(x) / Fraction(scale)) + zero_point
+    return float((min(max(q, least), most) - zero_point) * Fraction(scale))
+
+
+def multi_spike(x: float, threshold: float, most: int) -> float:
+    """Fires and subtracts, one spike after the other."""
+    left, spikes = Fraction(x), 0
+    while left >= Fraction(threshold) and spikes < most:
+        left -= Fraction(threshold)
+        spikes += 1
+    return float(spikes)
+
+
 def gelu_tanh(x: float) -> float:
     return x / 2 * (1 + math.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
 
@@ -68,11 +130,75 @@ FUNCTIONS: list[tuple[Elementwise, Scalar]] = [
     (f.GELU(), lambda x: x * (1 + math.erf(x / math.sqrt(2))) / 2),
     (f.GELU("tanh"), gelu_tanh),
     (f.SiLU(), lambda x: x * sigmoid(x)),
+    (f.Swish(), lambda x: x * sigmoid(x)),
+    (f.Swish(2.5), lambda x: x * sigmoid(2.5 * x)),
+    (f.BSiLU(), lambda x: (x + 1.67) * sigmoid(x) - 0.835),
+    (f.BSiLU(-0.4), lambda x: (x - 0.4) * sigmoid(x) + 0.2),
+    (f.Mish(), lambda x: x * math.tanh(softplus(x))),
+    (f.Softplus(), softplus),
+    (f.Softplus(3.0, threshold=4.0), lambda x: x if 3 * x > 4 else softplus(3 * x) / 3),
+    (f.LogSigmoid(), lambda x: -softplus(-x)),
+    (f.Softsign(), lambda x: x / (1 + abs(x))),
+    (f.Tanhshrink(), lambda x: x - math.tanh(x)),
+    (f.Polynomial(), lambda x: x * x),
+    (f.Polynomial((1.0, -2.0, 0.0, 0.5, 0.0)), lambda x: 1 - 2 * x + 0.5 * x**3),
+    (f.Polynomial((0.25,)), lambda x: 0.25),
+    (f.CELU(), lambda x: x if x > 0 else math.expm1(x)),
+    (f.CELU(0.5), lambda x: x if x > 0 else 0.5 * math.expm1(2 * x)),
+    (f.SELU(), selu),
+    (f.Threshold(), lambda x: max(x, 0.0)),
+    (f.Threshold(0.25, -1.0), lambda x: x if x > 0.25 else -1.0),
+    (f.ReLU6(), lambda x: clamp(x, 0.0, 6.0)),
+    (f.Clamp(), lambda x: clamp(x, 0.0, 1.0)),
+    (f.Clamp(low=-0.5, high=None), lambda x: max(x, -0.5)),
+    (f.Clamp(low=None, high=-0.5), lambda x: min(x, -0.5)),
+    (f.Hardtanh(), lambda x: clamp(x, -1.0, 1.0)),
+    (f.Hardtanh(-2.0, 0.5), lambda x: clamp(x, -2.0, 0.5)),
+    (f.Hardsigmoid(), lambda x: clamp(x / 6 + 0.5, 0.0, 1.0)),
+    (f.Hardswish(), lambda x: x * clamp(x / 6 + 0.5, 0.0, 1.0)),
+    (f.Hardshrink(), lambda x: x if abs(x) > 0.5 else 0.0),
+    (f.Hardshrink(1.0), lambda x: x if abs(x) > 1 else 0.0),
+    (f.Softshrink(), lambda x: max(x - 0.5, 0.0) + min(x + 0.5, 0.0)),
+    (f.Softshrink(0.0), lambda x: x),
+    (f.LiSHT(), lambda x: x * math.tanh(x)),
+    (f.LightReLU(), lambda x: min(x * math.tanh(x) - 0.46, 7.5)),
+    (f.LightReLU(0.2, most=1.5), lambda x: min(x * math.tanh(x) - 0.2, 1.5)),
+    (f.FTSwish(), lambda x: max(x, 0.0) * sigmoid(x) - 0.2),
+    (f.FTSwish(0.3), lambda x: max(x, 0.0) * sigmoid(x) + 0.3),
+    (f.FTSwishPlus(), lambda x: max(x, 0.0) * sigmoid(x) - 0.15),
+    (f.FTSwishPlus(-0.2, 0.1), lambda x: max(x, 0.0) * sigmoid(x) - 0.3),
+    (f.TReLU(), lambda x: max(x, 0.0) - 0.22),
+    (f.TReLU(-0.2, mean_shift=0.1), lambda x: max(x, 0.0) - 0.3),
+    (f.TiltReLU(), lambda x: abs(x) - 0.76788456),
+    (f.TiltReLU(0.0), lambda x: abs(x) - 0.79788456),
+    (f.GeneralReLU(), lambda x: min(x if x > 0 else 0.1 * x, 6.4) - 0.4),
+    (f.GeneralReLU(0.2, -0.1, 2.0), lambda x: min(x if x > 0 else 0.2 * x, 1.9) + 0.1),
     (f.Sigmoid(), sigmoid),
     (f.Tanh(), math.tanh),
     (f.Sin(), math.sin),
+    (f.TriangleWave(), lambda x: triangle_wave(x, 4.0)),
+    (f.TriangleWave(0.7), lambda x: triangle_wave(x, 0.7)),
+    (f.SquareWave(), lambda x: 1.0 if phase(x, 4.0) < 0.5 else -1.0),
+    (f.SquareWave(1.5), lambda x: 1.0 if phase(x, 1.5) < 0.5 else -1.0),
+    (f.SawtoothWave(), lambda x: sawtooth_wave(x, 4.0)),
+    (f.SawtoothWave(0.75), lambda x: sawtooth_wave(x, 0.75)),
     (f.Heaviside(), lambda x: float(x >= 0)),
     (f.Heaviside(at_zero=0.5), lambda x: 0.5 if x == 0 else float(x > 0)),
+    (f.Heaviside(threshold=0.5), lambda x: float(x >= 0.5)),
+    (f.Heaviside(-1.0, at_zero=0.0), lambda x: float(x > -1)),
+    (f.Ternary(), lambda x: float((x > 0.5) - (x < -0.5))),
+    (f.Ternary(0.0), lambda x: float((x > 0) - (x < 0))),
+    (f.MultiSpike(), lambda x: multi_spike(x, 1.0, 99)),
+    (f.MultiSpike(0.75, most=3), lambda x: multi_spike(x, 0.75, 3)),
+    (f.Round(), lambda x: float(half_to_even(Fraction(x)))),
+    (f.Floor(), lambda x: float(math.floor(x))),
+    (f.Ceil(), lambda x: float(math.ceil(x))),
+    (f.Trunc(), lambda x: float(math.trunc(x))),
+    (f.UniformQuantizer(), lambda x: uniform_quantizer(x, 8, -1.0, 1.0)),
+    (f.UniformQuantizer(2, low=0.0), lambda x: uniform_quantizer(x, 2, 0.0, 1.0)),
+    (f.UniformQuantizer(3, -0.5, 2.0), lambda x: uniform_quantizer(x, 3, -0.5, 2.0)),
+    (f.FakeQuantize(), lambda x: fake_quantize(x, 1.0, 0, -128, 127)),
+    (f.FakeQuantize(0.375, 3, 0, 7), lambda x: fake_quantize(x, 0.375, 3, 0, 7)),
     (f.Sign(), lambda x: float((x > 0) - (x < 0))),
     (f.Sign(at_zero=-1.0), lambda x: 1.0 if x > 0 else -1.0),
     (f.Staircase(0.5), lambda x: 0.5 * round(x / 0.5)),

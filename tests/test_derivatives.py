@@ -287,4 +287,4 @@ def test_rules_are_refused_where_slopes_are_needed() -> None:
     with pytest.raises(RuntimeError, match="takes its pair's function"):
         d.Blurred(width=1.0).slope(X)
     with pytest.raises(TypeError, match="both depend on the upstream gradient and have no product"):
-        d.Directional() * d.Directional()
+        _ = d.Directional() * d.Directional()

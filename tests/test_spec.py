@@ -23,12 +23,20 @@ functions = st.one_of(
     st.builds(f.LeakyReLU, number),
     st.builds(f.ELU, number),
     st.builds(f.GELU, st.sampled_from(["none", "tanh"])),
-    st.builds(f.Heaviside, number),
+    st.builds(f.Heaviside, number, number),
     st.builds(f.Sign, number),
     st.builds(f.Staircase, positive),
     st.builds(f.SoftStaircase, positive, st.floats(0.01, 1)),
     st.builds(f.Cantor, st.integers(1, 16), st.sampled_from(["repeat", "clamp"])),
     st.builds(f.PerlinNoise, positive, st.integers(0, 1000)),
+    st.builds(f.Swish, positive),
+    st.builds(f.Softplus, positive, positive),
+    st.builds(f.Clamp, st.none() | st.floats(-9, 0), st.floats(1, 9)),
+    st.builds(f.GeneralReLU, positive, number, st.floats(1e6, 1e7, exclude_min=True)),
+    st.builds(f.SawtoothWave, positive),
+    st.builds(f.MultiSpike, positive, st.none() | st.integers(1, 99)),
+    st.builds(f.UniformQuantizer, st.integers(1, 16), st.floats(-9, 0), st.floats(1, 9)),
+    st.builds(f.FakeQuantize, positive, st.integers(-9, 9)),
 )
 pointwise = st.recursive(
     st.one_of(
@@ -97,7 +105,7 @@ def test_ways_to_write_the_same() -> None:
         "  Staircase( step = 5e-1 ) /\tBlurred(None, 0.3) ",
     ):
         assert str(surrogate.get(text)) == str(pair)
-    assert str(surrogate.get("Swish() / Exact()")) == "SiLU() / Exact()"
+    assert str(surrogate.get("swish(2)")) == str(surrogate.get("Swish(beta=2) / Exact()"))
     assert str(surrogate.get("perlin(resolution=8)")) == "PerlinNoise(resolution=8) / Exact()"
     assert str(surrogate.get("cantor2()")) == str(surrogate.get("cantor2"))
     half = "ReLU() / 0.5 * Constant(1) + Exact() * 0.5"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import dataclasses
 import math
 
 import pytest
@@ -14,6 +16,7 @@ import surrogate
 from surrogate import Learnable, SurrogateActivation
 from surrogate import derivatives as d
 from surrogate import functions as f
+from tests import reference
 
 X = torch.tensor([-2.31, -1.004, -0.52, -0.13, 0.0071, 0.26, 0.4, 0.741, 1.113, 1.62, 2.9]).double()
 UPSTREAM = torch.linspace(-1.5, 2.0, len(X)).double()
@@ -116,8 +119,7 @@ def test_a_width_is_learned_by_unrolling_one_step(positive: bool) -> None:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    assert isinstance(pair.derivative, d.Blurred)
-    found = float(pair.derivative.width)
+    found = float(pair.get_submodule("derivative_width"))  # type: ignore[arg-type]
     reached = float(d.Blurred(f.Heaviside(), width=found).slope(torch.tensor(-0.5)))
     assert reached == pytest.approx(target, abs=1e-4)
 
@@ -157,3 +159,62 @@ def test_the_start_is_checked(start: float) -> None:
         TypeError, match=r"Cantor: depth must be an integer .* got Learnable\(3.0\)"
     ):
         f.Cantor(depth=Learnable(3))  # type: ignore[arg-type]
+
+
+def variants() -> list[tuple[f.Function, str, float]]:
+    """Each function of the oracles with each of its numbers that may vary."""
+    found = []
+    for function, _ in reference.FUNCTIONS:
+        if not isinstance(function, f.Function):
+            continue
+        for field in dataclasses.fields(function):  # type: ignore[arg-type]
+            number = getattr(function, field.name)
+            if isinstance(number, bool) or not isinstance(number, (int, float)):
+                continue
+            with contextlib.suppress(TypeError):
+                dataclasses.replace(function, **{field.name: Learnable(number)})  # type: ignore[type-var]
+                found.append((function, field.name, float(number)))
+    return found
+
+
+def test_numbers_of_every_family_can_be_learned() -> None:
+    names = {(type(function).__name__, name) for function, name, _ in variants()}
+    assert names >= {
+        ("LeakyReLU", "negative_slope"),
+        ("Swish", "beta"),
+        ("Staircase", "step"),
+        ("SoftStaircase", "softness"),
+        ("Heaviside", "threshold"),
+        ("Clamp", "high"),
+        ("FakeQuantize", "scale"),
+        ("GeneralReLU", "leak"),
+    }
+
+
+@pytest.mark.parametrize(("function", "name", "number"), variants(), ids=str)
+def test_a_function_gives_its_numbers_their_true_gradient(
+    function: f.Function, name: str, number: float
+) -> None:
+    """Value, slope and gradient for the number, against the fixed function's."""
+    at = lambda number: dataclasses.replace(function, **{name: number})  # type: ignore[type-var]
+    learnable = at(Learnable(number))
+    theta = next(iter(learnable.__dict__[name].double().parameters()))
+    x = (torch.linspace(-3.013, 2.987, 61) * (1 + abs(number) / 4)).double()
+    fixed = at(float(theta.detach()))
+    assert torch.allclose(learnable(x), fixed(x), rtol=1e-12, atol=1e-12)
+
+    h = 1e-6 * max(1.0, abs(number))
+    try:
+        above, below = (at(float(theta.detach()) + sign * h)(x) for sign in (1, -1))
+    except ValueError:  # at the end of what is allowed
+        return
+    # Points that a jump passes between the two are no use.
+    steady = (above - below).abs() < 1e-3 * max(1.0, float(above.abs().max()))
+    expected = ((above - below) / (2 * h))[steady].sum()
+    total = learnable(x)[steady].sum()
+    gradient = torch.autograd.grad(total, theta)[0] if total.requires_grad else 0.0
+    assert float(gradient) == pytest.approx(float(expected), rel=1e-5, abs=1e-5)
+
+    pair = SurrogateActivation(learnable, d.Exact() + d.Constant(0.0))
+    of_x = torch.autograd.grad(pair(x.requires_grad_()).sum(), x)[0]
+    torch.testing.assert_close(of_x, fixed.slope(x.detach()), rtol=1e-9, atol=1e-9)

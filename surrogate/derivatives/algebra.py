@@ -139,8 +139,8 @@ class Sum(_Addition, _PointwiseCombination):
 
     @property
     def area(self) -> float | None:  # type: ignore[override]
-        areas = (self.left.area, self.right.area)
-        return None if None in areas else areas[0] + areas[1]
+        left, right = self.left.area, self.right.area
+        return None if left is None or right is None else left + right
 
 
 @dataclass(frozen=True, repr=False)

@@ -12,7 +12,7 @@ from torch import Tensor
 from surrogate.describe import Described
 from surrogate.evaluation import evaluate, require_floating
 from surrogate.registry import Registry
-from surrogate.varying import settled, varying_numbers
+from surrogate.varying import Number, settled, varying_numbers
 
 if TYPE_CHECKING:
     from surrogate.derivatives.kernels import Kernel
@@ -56,6 +56,13 @@ class Function(Described, ABC):
         return None
 
 
+class PiecewiseConstant(Function):
+    """A function that is flat but for its jumps: the derivative is 0 almost everywhere."""
+
+    def slope(self, x: Tensor) -> Tensor:
+        return torch.zeros_like(x)
+
+
 def slope_by_autograd(function: Elementwise, x: Tensor) -> Tensor:
     """The true derivative of any elementwise callable.
 
@@ -71,9 +78,17 @@ def slope_by_autograd(function: Elementwise, x: Tensor) -> Tensor:
     return pullback(torch.ones_like(x))[0]
 
 
-def divisible(x: Tensor, period: float) -> Tensor:
+def divisible(x: Tensor, period: Number) -> Tensor:
     """x, but finite x cut off where x / period, and vectorised remainders with it, overflow."""
-    if period >= 1:
+    if not isinstance(period, Tensor) and period >= 1:
         return x
     limit = torch.finfo(x.dtype).max * period / 2
     return torch.where(x.isinf(), x, x.clamp(-limit, limit))
+
+
+def nan_where_nan(x: Tensor, y: Tensor) -> Tensor:
+    """y, but NaN for NaN: comparisons would take it for a number that is not above any other.
+
+    It also tells autograd that y depends on x, with the derivative 0.
+    """
+    return torch.where(x.isnan(), x, y)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from surrogate.describe import require_choice, require_number
 from surrogate.evaluation import evaluate
-from surrogate.functions.base import Function, functions
+from surrogate.functions.base import PiecewiseConstant, functions
 from surrogate.tables import constant_table, look_up
 
 SHALLOW = 10  # the depth up to which one look-up does
@@ -20,7 +20,7 @@ SHALLOW = 10  # the depth up to which one look-up does
 
 @functions.register
 @dataclass(frozen=True, repr=False)
-class Cantor(Function):
+class Cantor(PiecewiseConstant):
     """The staircase with 2^depth values, within 2^−depth of the Cantor function.
 
     Write the fractional part of x in base 3 with `depth` digits, drop those after the first 1,
@@ -61,9 +61,6 @@ class Cantor(Function):
         if self.depth <= SHALLOW:
             return whole + evaluate(self._from_cells, hidden)
         return whole + evaluate(self._by_search, hidden)
-
-    def slope(self, x: Tensor) -> Tensor:
-        return torch.zeros_like(x)
 
     def _by_search(self, x: Tensor) -> Tensor:
         """c of the fractional part, by a binary search among the jumps."""

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from surrogate.describe import Described, require_number
 from surrogate.evaluation import evaluate, require_floating
 from surrogate.functions.base import Function, functions
+from surrogate.varying import Number
 
 if TYPE_CHECKING:
     from surrogate.derivatives.kernels import Kernel
@@ -45,17 +46,19 @@ class LeakyReLU(Function):
     Source: Maas et al. 2013.
     """
 
-    negative_slope: float = 0.01
+    negative_slope: Number = 0.01
     straight_outside = (0.0, 0.0)
 
     def __post_init__(self) -> None:
-        require_number(self, "negative_slope")
+        require_number(self, "negative_slope", may_vary=True)
 
     def value(self, x: Tensor) -> Tensor:
+        if isinstance(self.negative_slope, Tensor):
+            return torch.where(x > 0, x, self.negative_slope * x)
         return F.leaky_relu(x, self.negative_slope)
 
     def slope(self, x: Tensor) -> Tensor:
-        return torch.full_like(x, self.negative_slope).masked_fill(x > 0, 1)
+        return torch.where(x > 0, torch.ones_like(x), self.negative_slope)
 
     def blurred_slope(self, x: Tensor, kernel: Kernel) -> Tensor:
         return self.negative_slope + (1 - self.negative_slope) * kernel.cumulative(x)
@@ -106,14 +109,96 @@ class ELU(Function):
     Source: Clevert et al. 2016 (arXiv 1511.07289).
     """
 
-    alpha: float = 1.0
+    alpha: Number = 1.0
     straight_outside = (-40.0, 0.0)
 
     def __post_init__(self) -> None:
-        require_number(self, "alpha")
+        require_number(self, "alpha", may_vary=True)
 
     def value(self, x: Tensor) -> Tensor:
+        if isinstance(self.alpha, Tensor):
+            return torch.where(x > 0, x, self.alpha * torch.expm1(_negative_part(x)))
         return F.elu(x, self.alpha)
 
     def slope(self, x: Tensor) -> Tensor:
         return torch.where(x > 0, 1.0, self.alpha * torch.exp(x.clamp(max=0)))
+
+
+@functions.register
+@dataclass(frozen=True, repr=False)
+class CELU(Function):
+    """x if x > 0, else alpha · (e^(x / alpha) − 1). Derivative: 1 if x > 0, else e^(x / alpha).
+
+    Source: Barron 2017 (arXiv 1704.07483).
+    """
+
+    alpha: Number = 1.0
+
+    def __post_init__(self) -> None:
+        require_number(self, "alpha", above=0, may_vary=True)
+
+    @property
+    def straight_outside(self) -> tuple[float, float]:  # type: ignore[override]
+        return -40 * self.alpha, 0.0
+
+    def value(self, x: Tensor) -> Tensor:
+        return torch.where(x > 0, x, self.alpha * torch.expm1(_negative_part(x) / self.alpha))
+
+    def slope(self, x: Tensor) -> Tensor:
+        return torch.exp(_negative_part(x) / self.alpha)
+
+
+def _negative_part(x: Tensor) -> Tensor:
+    """min(0, x), with the derivative 1 at the tie."""
+    return torch.where(x > 0, 0.0, x)
+
+
+@functions.register
+@dataclass(frozen=True, repr=False)
+class SELU(Function):
+    """scale · x if x > 0, else scale · alpha · (eˣ − 1). Derivative: scale if x > 0, else
+    scale · alpha · eˣ (scale · alpha at the tie x = 0).
+
+    With scale = 1.0507… and alpha = 1.6733…, mean 0 and variance 1 are a fixed point.
+
+    Source: Klambauer et al. 2017 (arXiv 1706.02515).
+    """
+
+    straight_outside = (-40.0, 0.0)
+
+    def value(self, x: Tensor) -> Tensor:
+        return F.selu(x)
+
+    def slope(self, x: Tensor) -> Tensor:
+        alpha, scale = 1.6732632423543772, 1.0507009873554805
+        return scale * torch.where(x > 0, 1.0, alpha * torch.exp(_negative_part(x)))
+
+
+@functions.register
+@dataclass(frozen=True, repr=False)
+class Threshold(Function):
+    """x if x > threshold, else replacement. Derivative: 1 if x > threshold, else 0.
+
+    The arguments are those of `torch.nn.Threshold`, which calls the second one value.
+    """
+
+    threshold: float = 0.0
+    replacement: float = 0.0
+
+    def __post_init__(self) -> None:
+        require_number(self, "threshold")
+        require_number(self, "replacement")
+
+    @property
+    def straight_outside(self) -> tuple[float, float]:  # type: ignore[override]
+        return self.threshold, self.threshold
+
+    def value(self, x: Tensor) -> Tensor:
+        return torch.where(x <= self.threshold, self.replacement, x)
+
+    def slope(self, x: Tensor) -> Tensor:
+        return (x > self.threshold).to(x.dtype)
+
+    def blurred_slope(self, x: Tensor, kernel: Kernel) -> Tensor:
+        u, jump = x - self.threshold, self.threshold - self.replacement
+        return kernel.cumulative(u) + jump * kernel.density(u)

@@ -11,11 +11,23 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from surrogate.describe import require_choice
+from surrogate.describe import require_choice, require_number
 from surrogate.functions.base import Function, functions
+from surrogate.varying import Number
 
 if TYPE_CHECKING:
     from surrogate.derivatives.kernels import Kernel
+
+
+def rectified_beyond(limit: float, formula: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """0 far below and x far above, where formulas of the kind x · s(x) meet ∞ · 0."""
+    return torch.where(x > limit, x, formula(x.clamp(-limit, limit)))
+
+
+def _finite(x: Tensor) -> Tensor:
+    """x, but the largest number for infinity, with the derivative 0 there."""
+    largest = torch.finfo(x.dtype).max
+    return x.clamp(-largest, largest)
 
 
 @functions.register
@@ -65,46 +77,92 @@ class Tanh(Function):
 
 @functions.register
 @dataclass(frozen=True, repr=False)
-class Sin(Function):
-    """sin(x). Derivative: cos(x). NaN at ±inf, where there is no limit."""
-
-    period = 2 * torch.pi
-
-    def value(self, x: Tensor) -> Tensor:
-        return torch.sin(x)
-
-    def slope(self, x: Tensor) -> Tensor:
-        return torch.cos(x)
-
-    def blurred_slope(self, x: Tensor, kernel: Kernel) -> Tensor:
-        return torch.cos(x) * kernel.characteristic(1.0, x)
-
-
-def _rectified_beyond(limit: float, formula: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """0 far below and x far above, where formulas of the kind x · s(x) meet ∞ · 0."""
-    return torch.where(x > limit, x, formula(x.clamp(-limit, limit)))
-
-
-@functions.register
-@dataclass(frozen=True, repr=False)
 class SiLU(Function):
-    """x · s(x), also known as Swish. Derivative: s(x) · (1 + x · (1 − s(x))).
+    """x · s(x). Derivative: s(x) · (1 + x · (1 − s(x))).
 
-    Source: Elfwing et al. 2017 (arXiv 1702.03118); Ramachandran et al. 2017 (arXiv 1710.05941).
+    Source: Elfwing et al. 2017 (arXiv 1702.03118).
     """
 
     straight_outside = (-45.0, 45.0)
 
     def value(self, x: Tensor) -> Tensor:
-        return _rectified_beyond(1000.0, F.silu, x)
+        return rectified_beyond(1000.0, F.silu, x)
 
     def slope(self, x: Tensor) -> Tensor:
         x = x.clamp(-1000, 1000)
         return torch.sigmoid(x) * (1 + x * torch.sigmoid(-x))
 
 
-Swish = SiLU
-functions.register(SiLU, "Swish")
+@functions.register
+@dataclass(frozen=True, repr=False)
+class Swish(Function):
+    """x · s(beta · x). Derivative: s(z) · (1 + z · (1 − s(z))) with z = beta · x.
+
+    From x / 2 (beta → 0) by way of SiLU (beta = 1) to ReLU (beta → ∞).
+
+    Source: Ramachandran et al. 2017 (arXiv 1710.05941).
+    """
+
+    beta: Number = 1.0
+
+    def __post_init__(self) -> None:
+        require_number(self, "beta", above=0, may_vary=True)
+
+    @property
+    def straight_outside(self) -> tuple[float, float]:  # type: ignore[override]
+        return -45 / self.beta, 45 / self.beta
+
+    def value(self, x: Tensor) -> Tensor:
+        finite = _finite(x)
+        s = torch.sigmoid(self.beta * finite)
+        return torch.where(x.isinf() & (s > 0), x, finite * s)
+
+    def slope(self, x: Tensor) -> Tensor:
+        z = (self.beta * x).clamp(-1000, 1000)
+        return torch.sigmoid(z) * (1 + z * torch.sigmoid(-z))
+
+
+@functions.register
+@dataclass(frozen=True, repr=False)
+class BSiLU(Function):
+    """(x + alpha) · s(x) − alpha / 2. Derivative: s(x) · (1 + (x + alpha) · (1 − s(x))).
+
+    It goes through the origin, as ReLU does, of which its derivative is meant to be the surrogate.
+
+    Source: Horuz et al. 2025, "SUGAR" (arXiv 2505.22074).
+    """
+
+    alpha: Number = 1.67
+    straight_outside = (-45.0, 45.0)
+
+    def __post_init__(self) -> None:
+        require_number(self, "alpha", may_vary=True)
+
+    def value(self, x: Tensor) -> Tensor:
+        return rectified_beyond(1000.0, F.silu, x) + self.alpha * (torch.sigmoid(x) - 0.5)
+
+    def slope(self, x: Tensor) -> Tensor:
+        x = x.clamp(-1000, 1000)
+        return torch.sigmoid(x) * (1 + (x + self.alpha) * torch.sigmoid(-x))
+
+
+@functions.register
+@dataclass(frozen=True, repr=False)
+class Mish(Function):
+    """x · tanh(softplus(x)). With t = tanh(softplus(x)), the derivative is t + x · s(x) · (1 − t²).
+
+    Source: Misra 2019 (arXiv 1908.08681).
+    """
+
+    straight_outside = (-45.0, 25.0)
+
+    def value(self, x: Tensor) -> Tensor:
+        return rectified_beyond(1000.0, F.mish, x)
+
+    def slope(self, x: Tensor) -> Tensor:
+        x = x.clamp(-1000, 1000)
+        t = torch.tanh(F.softplus(x))
+        return t + x * torch.sigmoid(x) * (1 - t * t)
 
 
 @functions.register
@@ -124,7 +182,7 @@ class GELU(Function):
         require_choice(self, "approximate", ("none", "tanh"))
 
     def value(self, x: Tensor) -> Tensor:
-        return _rectified_beyond(100.0, lambda x: F.gelu(x, approximate=self.approximate), x)
+        return rectified_beyond(100.0, lambda x: F.gelu(x, approximate=self.approximate), x)
 
     def slope(self, x: Tensor) -> Tensor:
         x = x.clamp(-100, 100)
@@ -133,3 +191,77 @@ class GELU(Function):
         scale, cubic = math.sqrt(2 / math.pi), 0.044715
         inner = torch.tanh(scale * (x + cubic * x**3))
         return (1 + inner + x * (1 - inner**2) * scale * (1 + 3 * cubic * x**2)) / 2
+
+
+@functions.register
+@dataclass(frozen=True, repr=False)
+class Softplus(Function):
+    """log(1 + e^(beta · x)) / beta, or x if beta · x > threshold. Derivative: s(beta · x), or 1.
+
+    The threshold is that of `torch.nn.Softplus`: at 20 the function jumps by 2e-9 / beta.
+
+    Source: Dugas et al. 2001.
+    """
+
+    beta: Number = 1.0
+    threshold: Number = 20.0
+
+    def __post_init__(self) -> None:
+        require_number(self, "beta", above=0, may_vary=True)
+        require_number(self, "threshold", least=0, may_vary=True)
+
+    @property
+    def straight_outside(self) -> tuple[float, float]:  # type: ignore[override]
+        return -40 / self.beta, self.threshold / self.beta
+
+    def value(self, x: Tensor) -> Tensor:
+        z = self.beta * x
+        return torch.where(z > self.threshold, x, -F.logsigmoid(-z) / self.beta)
+
+    def slope(self, x: Tensor) -> Tensor:
+        z = self.beta * x
+        return torch.where(z > self.threshold, 1.0, torch.sigmoid(z))
+
+
+@functions.register
+@dataclass(frozen=True, repr=False)
+class LogSigmoid(Function):
+    """log s(x) = −log(1 + e⁻ˣ). Derivative: s(−x)."""
+
+    straight_outside = (-40.0, 40.0)
+
+    def value(self, x: Tensor) -> Tensor:
+        return F.logsigmoid(x)
+
+    def slope(self, x: Tensor) -> Tensor:
+        return torch.sigmoid(-x)
+
+
+@functions.register
+@dataclass(frozen=True, repr=False)
+class Softsign(Function):
+    """x / (1 + |x|). Derivative: 1 / (1 + |x|)².
+
+    Source: Bergstra et al. 2009; Glorot & Bengio 2010.
+    """
+
+    def value(self, x: Tensor) -> Tensor:
+        x = _finite(x)
+        return x / (1 + x.abs())
+
+    def slope(self, x: Tensor) -> Tensor:
+        return (1 + x.abs()) ** -2
+
+
+@functions.register
+@dataclass(frozen=True, repr=False)
+class Tanhshrink(Function):
+    """x − tanh(x). Derivative: tanh²(x)."""
+
+    straight_outside = (-20.0, 20.0)
+
+    def value(self, x: Tensor) -> Tensor:
+        return x - torch.tanh(x)
+
+    def slope(self, x: Tensor) -> Tensor:
+        return torch.tanh(x) ** 2

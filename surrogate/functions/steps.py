@@ -10,7 +10,14 @@ import torch
 from torch import Tensor
 
 from surrogate.describe import require_number
-from surrogate.functions.base import Function, divisible, functions
+from surrogate.functions.base import (
+    Function,
+    PiecewiseConstant,
+    divisible,
+    functions,
+    nan_where_nan,
+)
+from surrogate.varying import Number
 
 if TYPE_CHECKING:
     from surrogate.derivatives.kernels import Kernel
@@ -18,31 +25,38 @@ if TYPE_CHECKING:
 
 @functions.register
 @dataclass(frozen=True, repr=False)
-class Heaviside(Function):
-    """1 if x > 0, 0 if x < 0, `at_zero` at the tie x = 0. Derivative: 0 almost everywhere.
+class Heaviside(PiecewiseConstant):
+    """1 if x > threshold, 0 if x < threshold, `at_zero` at the tie; the derivative is 0.
 
-    The default fires at the threshold (x ≥ 0); `at_zero=0.0` fires above it.
+    The default fires at the threshold (x ≥ threshold), as SpikingJelly, sinabs, Lava and Rockpool
+    do; `at_zero=0.0` fires above it, as snnTorch, Norse and FreeGrad do.
+
+    Args:
+        threshold: where the step is.
+        at_zero: the value at the tie x − threshold = 0.
     """
 
+    threshold: Number = 0.0
     at_zero: float = 1.0
-    straight_outside = (0.0, 0.0)
 
     def __post_init__(self) -> None:
+        require_number(self, "threshold", may_vary=True)
         require_number(self, "at_zero")
 
-    def value(self, x: Tensor) -> Tensor:
-        return _step(x, low=0.0, at_zero=self.at_zero)
+    @property
+    def straight_outside(self) -> tuple[float, float]:  # type: ignore[override]
+        return self.threshold, self.threshold
 
-    def slope(self, x: Tensor) -> Tensor:
-        return torch.zeros_like(x)
+    def value(self, x: Tensor) -> Tensor:
+        return _step(x, self.threshold, low=0.0, at_zero=self.at_zero)
 
     def blurred_slope(self, x: Tensor, kernel: Kernel) -> Tensor:
-        return kernel.density(x)
+        return kernel.density(x - self.threshold)
 
 
 @functions.register
 @dataclass(frozen=True, repr=False)
-class Sign(Function):
+class Sign(PiecewiseConstant):
     """1 if x > 0, −1 if x < 0, `at_zero` at the tie x = 0. Derivative: 0 almost everywhere."""
 
     at_zero: float = 0.0
@@ -52,33 +66,30 @@ class Sign(Function):
         require_number(self, "at_zero")
 
     def value(self, x: Tensor) -> Tensor:
-        return _step(x, low=-1.0, at_zero=self.at_zero)
-
-    def slope(self, x: Tensor) -> Tensor:
-        return torch.zeros_like(x)
+        return _step(x, 0.0, low=-1.0, at_zero=self.at_zero)
 
     def blurred_slope(self, x: Tensor, kernel: Kernel) -> Tensor:
         return 2 * kernel.density(x)
 
 
-def _step(x: Tensor, low: float, at_zero: float) -> Tensor:
-    """1 above 0, low below it, at_zero at it, NaN for NaN (which torch.sign would turn into 0)."""
-    y = torch.full_like(x, low).masked_fill(x == 0, at_zero).masked_fill(x > 0, 1)
-    return torch.where(x.isnan(), x, y)
+def _step(x: Tensor, threshold: float, low: float, at_zero: float) -> Tensor:
+    """1 above the threshold, low below it, at_zero at it."""
+    y = torch.full_like(x, low).masked_fill(x == threshold, at_zero).masked_fill(x > threshold, 1)
+    return nan_where_nan(x, y)
 
 
 @functions.register
 @dataclass(frozen=True, repr=False)
-class Staircase(Function):
+class Staircase(PiecewiseConstant):
     """step · round(x / step). Derivative: 0 almost everywhere.
 
     It goes through the origin; ties (x an odd multiple of step / 2) go to the even step.
     """
 
-    step: float = 1.0
+    step: Number = 1.0
 
     def __post_init__(self) -> None:
-        require_number(self, "step", above=0)
+        require_number(self, "step", above=0, may_vary=True)
 
     @property
     def period(self) -> float:  # type: ignore[override]
@@ -89,9 +100,6 @@ class Staircase(Function):
         # Beyond the largest number divided by step the quotient overflows; the steps are far
         # below the spacing of the numbers there.
         return torch.where(y.isinf(), x.detach(), y)
-
-    def slope(self, x: Tensor) -> Tensor:
-        return torch.zeros_like(x)
 
 
 @functions.register
@@ -107,12 +115,12 @@ class SoftStaircase(Function):
     from softness / (2 − softness) on the treads to (2 − softness) / softness on the risers.
     """
 
-    step: float = 1.0
-    softness: float = 0.5
+    step: Number = 1.0
+    softness: Number = 0.5
 
     def __post_init__(self) -> None:
-        require_number(self, "step", above=0)
-        require_number(self, "softness", above=0, most=1)
+        require_number(self, "step", above=0, may_vary=True)
+        require_number(self, "softness", above=0, most=1, may_vary=True)
 
     @property
     def period(self) -> float:  # type: ignore[override]

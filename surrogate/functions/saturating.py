@@ -1,0 +1,201 @@
+"""Clamps and shrinkages: straight pieces, flat at the ends or in the middle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from surrogate.describe import require_number
+from surrogate.functions.base import Function, functions
+from surrogate.functions.smooth import rectified_beyond
+from surrogate.varying import Number
+
+if TYPE_CHECKING:
+    from surrogate.derivatives.kernels import Kernel
+
+
+@functions.register
+@dataclass(frozen=True, repr=False)
+class Clamp(Function):
+    """min(max(x, low), high). Derivative: 1 if low < x < high, else 0 (also at both ties).
+
+    With one of the two None it is a bound on one side.
+    """
+
+    low: Number | None = 0.0
+    high: Number | None = 1.0
+
+    def __post_init__(self) -> None:
+        name = type(self).__name__
+        if self.low is None and self.high is None:
+            raise ValueError(f"{name}: low or high must be a number, got None for both")
+        if self.low is not None:
+            require_number(self, "low", may_vary=True)
+        if self.low is not None and self.high is not None:
+            require_number(self, "high", above=self.low, may_vary=True)
+        elif self.high is not None:
+            require_number(self, "high", may_vary=True)
+
+    @property
+    def straight_outside(self) -> tuple[float, float]:  # type: ignore[override]
+        ends = [end for end in (self.low, self.high) if end is not None]
+        return ends[0], ends[-1]
+
+    def value(self, x: Tensor) -> Tensor:
+        # torch.clamp has one derivative at the ties in some versions and another in others.
+        if self.low is not None:
+            x = torch.where(x <= self.low, self.low, x)
+        if self.high is not None:
+            x = torch.where(x >= self.high, self.high, x)
+        return x
+
+    def slope(self, x: Tensor) -> Tensor:
+        slope = torch.ones_like(x)
+        if self.low is not None:
+            slope = slope.masked_fill(x <= self.low, 0)
+        if self.high is not None:
+            slope = slope.masked_fill(x >= self.high, 0)
+        return slope
+
+    def blurred_slope(self, x: Tensor, kernel: Kernel) -> Tensor:
+        slope = torch.ones_like(x)
+        if self.low is not None:
+            slope = kernel.cumulative(x - self.low)
+        if self.high is not None:
+            slope = slope - kernel.cumulative(x - self.high)
+        return slope
+
+
+@functions.register
+@dataclass(frozen=True, repr=False)
+class Hardtanh(Clamp):
+    """min(max(x, low), high). Derivative: 1 if low < x < high, else 0 (also at both ties).
+
+    It is `Clamp` with the ends of tanh.
+
+    Source: Collobert 2004.
+    """
+
+    low: Number | None = -1.0
+    high: Number | None = 1.0
+
+
+@functions.register
+@dataclass(frozen=True, repr=False)
+class ReLU6(Function):
+    """min(max(x, 0), 6). Derivative: 1 if 0 < x < 6, else 0 (also at both ties).
+
+    Source: Krizhevsky 2010; Howard et al. 2017 (arXiv 1704.04861).
+    """
+
+    straight_outside = (0.0, 6.0)
+
+    def value(self, x: Tensor) -> Tensor:
+        return F.relu6(x)
+
+    def slope(self, x: Tensor) -> Tensor:
+        return ((x > 0) & (x < 6)).to(x.dtype)
+
+    def blurred_slope(self, x: Tensor, kernel: Kernel) -> Tensor:
+        return kernel.cumulative(x) - kernel.cumulative(x - 6)
+
+
+@functions.register
+@dataclass(frozen=True, repr=False)
+class Hardsigmoid(Function):
+    """(x + 3) / 6, clamped to [0, 1]. Derivative: 1/6 if |x| < 3, else 0 (also at both ties).
+
+    Source: Courbariaux et al. 2015 (arXiv 1511.00363), there with the slope 1/2.
+    """
+
+    straight_outside = (-3.0, 3.0)
+
+    def value(self, x: Tensor) -> Tensor:
+        # torch's own derivative has 1/6 in single precision only.
+        return torch.where(x <= -3, 0.0, torch.where(x >= 3, 1.0, (x + 3) / 6))
+
+    def slope(self, x: Tensor) -> Tensor:
+        return (x.abs() < 3).to(x.dtype) / 6
+
+    def blurred_slope(self, x: Tensor, kernel: Kernel) -> Tensor:
+        return (kernel.cumulative(x + 3) - kernel.cumulative(x - 3)) / 6
+
+
+@functions.register
+@dataclass(frozen=True, repr=False)
+class Hardswish(Function):
+    """x · (x + 3) / 6 if |x| < 3, else max(0, x). Derivative: (2x + 3) / 6 if |x| < 3, 0 at −3 and
+    below, 1 at 3 and above.
+
+    Source: Howard et al. 2019 (arXiv 1905.02244).
+    """
+
+    straight_outside = (-3.0, 3.0)
+
+    def value(self, x: Tensor) -> Tensor:
+        return rectified_beyond(1000.0, F.hardswish, x)
+
+    def slope(self, x: Tensor) -> Tensor:
+        bent = (2 * x + 3) / 6
+        return torch.where(x <= -3, 0.0, torch.where(x >= 3, 1.0, bent))
+
+
+@functions.register
+@dataclass(frozen=True, repr=False)
+class Hardshrink(Function):
+    """0 if |x| ≤ threshold, else x. Derivative: 0 if |x| ≤ threshold, else 1.
+
+    Source: Donoho & Johnstone 1994 (hard thresholding).
+    """
+
+    threshold: Number = 0.5
+
+    def __post_init__(self) -> None:
+        require_number(self, "threshold", least=0, may_vary=True)
+
+    @property
+    def straight_outside(self) -> tuple[float, float]:  # type: ignore[override]
+        return -self.threshold, self.threshold
+
+    def value(self, x: Tensor) -> Tensor:
+        return torch.where(x.abs() <= self.threshold, 0.0, x)
+
+    def slope(self, x: Tensor) -> Tensor:
+        return (x.abs() > self.threshold).to(x.dtype)
+
+    def blurred_slope(self, x: Tensor, kernel: Kernel) -> Tensor:
+        left, right = x + self.threshold, x - self.threshold
+        jumps = self.threshold * (kernel.density(left) + kernel.density(right))
+        return 1 - kernel.cumulative(left) + kernel.cumulative(right) + jumps
+
+
+@functions.register
+@dataclass(frozen=True, repr=False)
+class Softshrink(Function):
+    """0 if |x| ≤ threshold, else x − threshold · sign(x). Derivative: 0 if |x| ≤ threshold, else 1.
+
+    Source: Donoho 1995 (soft thresholding).
+    """
+
+    threshold: Number = 0.5
+
+    def __post_init__(self) -> None:
+        require_number(self, "threshold", least=0, may_vary=True)
+
+    @property
+    def straight_outside(self) -> tuple[float, float]:  # type: ignore[override]
+        return -self.threshold, self.threshold
+
+    def value(self, x: Tensor) -> Tensor:
+        return torch.where(x.abs() <= self.threshold, 0.0, x - self.threshold * torch.sign(x))
+
+    def slope(self, x: Tensor) -> Tensor:
+        return (x.abs() > self.threshold).to(x.dtype)
+
+    def blurred_slope(self, x: Tensor, kernel: Kernel) -> Tensor:
+        left, right = x + self.threshold, x - self.threshold
+        return 1 - kernel.cumulative(left) + kernel.cumulative(right)

@@ -1,0 +1,112 @@
+"""Waves: what repeats, smooth and with corners or jumps. NaN at ±inf, where there is no limit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from surrogate.describe import require_number
+from surrogate.functions.base import (
+    Function,
+    PiecewiseConstant,
+    divisible,
+    functions,
+    nan_where_nan,
+)
+from surrogate.varying import Number
+
+if TYPE_CHECKING:
+    from surrogate.derivatives.kernels import Kernel
+
+
+@functions.register
+@dataclass(frozen=True, repr=False)
+class Sin(Function):
+    """sin(x). Derivative: cos(x)."""
+
+    period = 2 * torch.pi
+
+    def value(self, x: Tensor) -> Tensor:
+        return torch.sin(x)
+
+    def slope(self, x: Tensor) -> Tensor:
+        return torch.cos(x)
+
+    def blurred_slope(self, x: Tensor, kernel: Kernel) -> Tensor:
+        return torch.cos(x) * kernel.characteristic(1.0, x)
+
+
+def _phase(x: Tensor, period: float) -> Tensor:
+    """x / period less the whole turns, from −½ up to but not including ½."""
+    turns = torch.fmod(divisible(x, period), period) / period  # exact, however large x is
+    part = turns - torch.round(turns)
+    return torch.where(part == 0.5, part - 1, part)
+
+
+@functions.register
+@dataclass(frozen=True, repr=False)
+class TriangleWave(Function):
+    """Straight lines between −1 and 1, through the origin and rising there.
+
+    With the phase t = x / period, less its whole turns, in [−½, ½):
+
+        y  = 4t                if |t| < ¼, else 2 · sign(t) − 4t
+        y' = 4 / period        if |t| < ¼, else −4 / period (also at both corners)
+
+    The default period gives slopes of ±1.
+    """
+
+    period: Number = 4.0  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        require_number(self, "period", above=0, may_vary=True)
+
+    def value(self, x: Tensor) -> Tensor:
+        t = _phase(x, self.period)
+        return torch.where(t.abs() < 0.25, 4 * t, 2 * torch.sign(t) - 4 * t)
+
+    def slope(self, x: Tensor) -> Tensor:
+        rising = _phase(x, self.period).abs() < 0.25
+        return torch.where(rising, 4.0, -4.0).to(x.dtype) / self.period
+
+
+@functions.register
+@dataclass(frozen=True, repr=False)
+class SquareWave(PiecewiseConstant):
+    """1 in the first half of each period, −1 in the second. Derivative: 0 almost everywhere.
+
+    The halves are [0, period / 2) and [period / 2, period): at a jump the value to its right holds.
+    """
+
+    period: Number = 4.0  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        require_number(self, "period", above=0, may_vary=True)
+
+    def value(self, x: Tensor) -> Tensor:
+        t = _phase(x, self.period)
+        return nan_where_nan(t, torch.ones_like(t).masked_fill(t < 0, -1))
+
+
+@functions.register
+@dataclass(frozen=True, repr=False)
+class SawtoothWave(Function):
+    """2t with the phase t = x / period, less its whole turns, in [−½, ½). Derivative: 2 / period.
+
+    It rises through the origin from −1 to 1 and falls at once at odd multiples of period / 2,
+    where the value is −1 and the derivative still 2 / period.
+    """
+
+    period: Number = 4.0  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        require_number(self, "period", above=0, may_vary=True)
+
+    def value(self, x: Tensor) -> Tensor:
+        return 2 * _phase(x, self.period)
+
+    def slope(self, x: Tensor) -> Tensor:
+        return torch.ones_like(x) * (2 / self.period)
