@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import accumulate, chain
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import torch
 from torch import nn
@@ -72,23 +72,18 @@ def swap(model: nn.Module, replacements: Mapping[Key, Activation]) -> Swap:
         key: maker(value, f"replacements[{_shown(key)}]") for key, value in replacements.items()
     }
     sites = _sites(model)
-    claims = _claims(sites, replacements)
+    claims = _claims(sites, replacements, model)
     made: dict[tuple[nn.Module, Key], nn.Module] = {}
     changes: list[_Change] = []
     for site, key in claims.items():
         if (site.module, key) not in made:
             made[site.module, key] = _fitted(makers[key](), site, model)
         changes.append(_Change(site.owner, site.attribute, site.module, made[site.module, key]))
-    named = {name for site in claims for name in site.names}
-    left_alone = functional_calls(
-        (name, module)
-        for name, module in chain([("", model)], ((site.names[0], site.module) for site in sites))
-        if not isinstance(module, ACTIVATIONS) and not _within(name, named)
-    )
     replaced = tuple(
         Replacement(site.names, change.was, change.now)
         for site, change in zip(claims, changes, strict=True)
     )
+    left_alone = _left_alone(model, sites, {name for site in claims for name in site.names})
     return Swap(model, replaced, left_alone, [*changes, *_fused_paths_off(model, changes)])
 
 
@@ -297,39 +292,42 @@ def _sites(model: nn.Module) -> list[_Site]:
     ]
 
 
-def _claims(sites: Sequence[_Site], replacements: Mapping[Key, Activation]) -> dict[_Site, Key]:
+def _claims(
+    sites: Sequence[_Site], replacements: Mapping[Key, Activation], model: nn.Module
+) -> dict[_Site, Key]:
     """Which key each claimed place goes to; every key has at least one."""
     types = tuple(key for key in replacements if isinstance(key, type))
     patterns = [key for key in replacements if isinstance(key, str)]
-    claims: dict[_Site, Key] = {}
+    claims: dict[_Site, list[Key]] = {}
     for site in sites:
-        named = [pattern for pattern in patterns if _is_named(site, pattern, types)]
+        named: list[Key] = [text for text in patterns if _is_named(site, text, types)]
         for other in named[1:]:
             if replacements[other] != replacements[named[0]]:
                 raise ValueError(
                     f"{site.names[0]!r} is claimed by two patterns: {named[0]!r} and {other!r}"
                 )
-        nearest = [kind for kind in type(site.module).__mro__ if kind in types]
+        nearest = next((kind for kind in type(site.module).__mro__ if kind in types), None)
         if named or nearest:
-            claims[site] = (named or nearest)[0]
-    named_sites = {name for site in claims for name in site.names}
+            claims[site] = named or [cast(Key, nearest)]
+    places = {name for site in claims for name in site.names}
     claims = {  # what lies within a module that goes, goes with it
-        site: key
-        for site, key in claims.items()
-        if not any(_within(name.rpartition(".")[0], named_sites) for name in site.names)
+        site: keys
+        for site, keys in claims.items()
+        if not any(_within(name.rpartition(".")[0], places) for name in site.names)
     }
     for key in replacements:
-        alike = [k for k in claims.values() if replacements[k] == replacements[key]]
-        if key not in claims.values() and not (isinstance(key, str) and alike):
-            raise ValueError(f"{_shown(key)} replaces nothing: {_why_nothing(key, sites, types)}")
-    return claims
+        if not any(key in keys for keys in claims.values()):
+            reason = _why_nothing(key, sites, types) + _in_functions(model, sites)
+            raise ValueError(f"{_shown(key)} replaces nothing: {reason}")
+    return {site: keys[0] for site, keys in claims.items()}
 
 
 def _is_named(site: _Site, pattern: str, types: tuple[type, ...]) -> bool:
     if isinstance(site.module, (*ACTIVATIONS, *types)):
         return any(fnmatchcase(name, pattern) for name in site.names)
-    bare = not any(chain(site.module.parameters(), site.module.buffers(), site.module.children()))
-    return pattern in site.names and bare
+    module = site.module
+    parts = chain(module.parameters(), module.buffers(), module.children())
+    return pattern in site.names and next(parts, None) is None
 
 
 def _within(name: str, places: set[str]) -> bool:
@@ -339,11 +337,13 @@ def _within(name: str, places: set[str]) -> bool:
 
 def _why_nothing(key: Key, sites: Sequence[_Site], types: tuple[type, ...]) -> str:
     activations = [site for site in sites if isinstance(site.module, (*ACTIVATIONS, *types))]
+    if not activations:
+        return "the model has no modules that are activations"
     if isinstance(key, type):
         if any(isinstance(site.module, key) for site in activations):
             return "another key claims every such module"
         kinds = Counter(name_of(type(site.module)) for site in activations)
-        listed = ", ".join(f"{number} {kind}" for kind, number in kinds.items()) or "none"
+        listed = ", ".join(f"{number} {kind}" for kind, number in kinds.items())
         return f"the model's activations are: {listed}{did_you_mean(key.__name__, kinds)}"
     if key in {name_of(type(site.module)) for site in sites}:
         return "it is the name of a type; types are given as such, without quotes"
@@ -356,6 +356,27 @@ def _why_nothing(key: Key, sites: Sequence[_Site], types: tuple[type, ...]) -> s
         )
     branches = {f"{parent}.*" for name in names for parent in _parents(name)}
     return f"no activation has such a name{did_you_mean(key, [*branches, *names])}"
+
+
+def _left_alone(
+    model: nn.Module, sites: Sequence[_Site], replaced: set[str]
+) -> tuple[FunctionalCall, ...]:
+    """The functional calls of everything that stays, activations apart."""
+    named = chain([("", model)], ((site.names[0], site.module) for site in sites))
+    return functional_calls(
+        (name, module)
+        for name, module in named
+        if not isinstance(module, ACTIVATIONS) and not _within(name, replaced)
+    )
+
+
+def _in_functions(model: nn.Module, sites: Sequence[_Site]) -> str:
+    """What an error adds where the activation that was meant may be a function."""
+    calls = _left_alone(model, sites, set())
+    if not calls:
+        return ""
+    listed = "".join(f"\n  {call}" for call in calls[:5])
+    return f"\n{_counted(len(calls), 'activation')} called as a function can't be replaced:{listed}"
 
 
 def _parents(name: str) -> list[str]:
