@@ -58,6 +58,7 @@ def _takes_no_arguments(given: Callable[..., object]) -> bool:
 class _Layer(type):
     """What `layer` returns: a type, since some packages ask for one, that makes plain pairs."""
 
+    given: str | SurrogateActivation
     pair: SurrogateActivation
 
     def __call__(cls, inplace: bool = False) -> SurrogateActivation:  # type: ignore[override]
@@ -90,10 +91,11 @@ def layer(pair: str | SurrogateActivation) -> Callable[..., SurrogateActivation]
     """
     if not isinstance(pair, (str, SurrogateActivation)):
         raise TypeError(f"layer takes the text of a pair or a pair, got {name_of(pair)}")
-    prototype = get(pair) if isinstance(pair, str) else copy.deepcopy(pair)
-    made = _Layer(str(pair), (SurrogateActivation,), {"pair": prototype})
+    given = pair if isinstance(pair, str) else copy.deepcopy(pair)
+    prototype = get(given) if isinstance(given, str) else given
+    made = _Layer(str(given), (SurrogateActivation,), {"given": given, "pair": prototype})
     return cast(Callable[..., SurrogateActivation], made)
 
 
 # A type is pickled by its name; this one has none that leads to it.
-copyreg.pickle(_Layer, lambda made: (layer, (made.pair,)))  # type: ignore[arg-type]
+copyreg.pickle(_Layer, lambda made: (layer, (made.given,)))  # type: ignore[arg-type]

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from itertools import accumulate, chain
-from typing import Any, Self, cast
+from itertools import chain
+from typing import Any, Self
 
 import torch
 from torch import nn
-from torch.nn.modules import activation
 
-from surrogate.activation import SurrogateActivation
-from surrogate.calls import FunctionalCall, functional_calls
-from surrogate.describe import did_you_mean, name_of
-from surrogate.factory import Activation, maker
-
-Key = type[nn.Module] | str
-
-NOT_ELEMENTWISE = {"GLU", "MultiheadAttention", "Softmin", "Softmax", "Softmax2d", "LogSoftmax"}
-ACTIVATIONS: tuple[type[nn.Module], ...] = (
-    SurrogateActivation,
-    *(getattr(activation, name) for name in activation.__all__ if name not in NOT_ELEMENTWISE),
+from surrogate.calls import FunctionalCall
+from surrogate.claims import (
+    Key,
+    Site,
+    claims_of,
+    counted,
+    left_alone,
+    require_swappable,
+    shown,
+    sites_of,
 )
+from surrogate.factory import Activation, maker
 
 
 def swap(model: nn.Module, replacements: Mapping[Key, Activation]) -> Swap:
@@ -67,12 +64,12 @@ def swap(model: nn.Module, replacements: Mapping[Key, Activation]) -> Swap:
     >>> net[1]
     ReLU()
     """
-    _require(model, replacements)
+    require_swappable(model, replacements)
     makers = {
-        key: maker(value, f"replacements[{_shown(key)}]") for key, value in replacements.items()
+        key: maker(value, f"replacements[{shown(key)}]") for key, value in replacements.items()
     }
-    sites = _sites(model)
-    claims = _claims(sites, replacements, model)
+    sites = sites_of(model)
+    claims = claims_of(sites, replacements, model)
     made: dict[tuple[nn.Module, Key], nn.Module] = {}
     changes: list[_Change] = []
     for site, key in claims.items():
@@ -83,8 +80,8 @@ def swap(model: nn.Module, replacements: Mapping[Key, Activation]) -> Swap:
         Replacement(site.names, change.was, change.now)
         for site, change in zip(claims, changes, strict=True)
     )
-    left_alone = _left_alone(model, sites, {name for site in claims for name in site.names})
-    return Swap(model, replaced, left_alone, [*changes, *_fused_paths_off(model, changes)])
+    calls = left_alone(model, sites, {name for site in claims for name in site.names})
+    return Swap(model, replaced, calls, [*changes, *_fused_paths_off(model, changes)])
 
 
 @dataclass(frozen=True)
@@ -114,7 +111,7 @@ class Swap:
         self.replaced = replaced
         self.left_alone = left_alone
         self._changes = changes
-        self._surroundings = [_Surroundings.of(change, model) for change in changes]
+        self._beside = [_Beside.of(change.owner, change.was, model) for change in changes]
         self._undone = False
         done: list[_Change] = []
         try:
@@ -142,8 +139,11 @@ class Swap:
                     "undo what came after it first"
                 )
         self._undone = True
-        for change, surroundings in zip(self._changes, self._surroundings, strict=True):
-            surroundings.follow(change)
+        for change, beside in zip(self._changes, self._beside, strict=True):
+            if isinstance(change.was, nn.Module):
+                change.was.train(change.now.training)
+                if beside is not None:
+                    beside.follow(change.was)
             change.undo()
 
     def __enter__(self) -> Self:
@@ -159,24 +159,14 @@ class Swap:
             for each in self.replaced
         ]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = [f"{_counted(len(rows), 'activation')} replaced"]
+        lines = [f"{counted(len(rows), 'activation')} replaced"]
         lines += [f"  {n:<{widths[0]}}  {was:<{widths[1]}}  →  {now}" for n, was, now in rows]
         if self.left_alone:
-            lines.append(f"{_counted(len(self.left_alone), 'functional call')} left alone")
+            lines.append(f"{counted(len(self.left_alone), 'functional call')} left alone")
             lines += [f"  {call}" for call in self.left_alone]
         return "\n".join(lines)
 
     __str__ = __repr__
-
-
-@dataclass(frozen=True, eq=False)
-class _Site:
-    """A place that holds a module, with every name that leads to it."""
-
-    owner: nn.Module
-    attribute: str
-    module: nn.Module
-    names: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,41 +186,40 @@ class _Change:
 
 
 @dataclass(frozen=True)
-class _Surroundings:
-    """A parameter beside a change and where it was, by which the old module follows the model."""
+class _Beside:
+    """A parameter near a change, after which the old module follows the model."""
 
-    beside: nn.Parameter | None
-    device: torch.device | None = None
-    dtype: torch.dtype | None = None
+    holder: nn.Module
+    name: str
+    device: torch.device
+    dtype: torch.dtype
 
     @classmethod
-    def of(cls, change: _Change, model: nn.Module) -> _Surroundings:
-        beside = _beside(change.owner, change.was, model)
-        return cls(None) if beside is None else cls(beside, beside.device, beside.dtype)
+    def of(cls, owner: nn.Module, module: object, model: nn.Module) -> _Beside | None:
+        """The nearest parameter of a model that is not the module's own."""
+        own = set(module.modules()) if isinstance(module, nn.Module) else set()
+        for holder in chain(owner.modules(), model.modules()):
+            for name, parameter in holder._parameters.items():
+                if holder not in own and parameter is not None and parameter.is_floating_point():
+                    return cls(holder, name, parameter.device, parameter.dtype)
+        return None
 
-    def follow(self, change: _Change) -> None:
-        """Take the old module to where the model has gone since."""
-        if not isinstance(change.was, nn.Module):
-            return
-        change.was.train(change.now.training)
-        if self.beside is not None and self.beside.device != self.device:
-            change.was.to(self.beside.device)
-        if self.beside is not None and self.beside.dtype != self.dtype:
-            change.was.to(self.beside.dtype)
-
-
-def _beside(owner: nn.Module, module: object, model: nn.Module) -> nn.Parameter | None:
-    """The nearest parameter that is not the module's own."""
-    own = {id(p) for p in module.parameters()} if isinstance(module, nn.Module) else set()
-    nearest_first = chain(owner.parameters(), model.parameters())
-    return next((p for p in nearest_first if id(p) not in own), None)
+    def follow(self, module: nn.Module) -> None:
+        """Take a module to where the parameter has gone since; nowhere if it has not moved."""
+        parameter = self.holder._parameters.get(self.name)
+        if parameter is not None and parameter.device != self.device:
+            module.to(parameter.device)
+        if parameter is not None and parameter.dtype != self.dtype:
+            module.to(parameter.dtype)
 
 
-def _fitted(new: nn.Module, site: _Site, model: nn.Module) -> nn.Module:
+def _fitted(new: nn.Module, site: Site, model: nn.Module) -> nn.Module:
     """A replacement in the training mode, on the device and of the dtype of what it replaces."""
     new.train(site.module.training)
-    own = next(chain(site.module.parameters(), site.module.buffers()), None)
-    like = _beside(site.owner, site.module, model) if own is None else own
+    own = chain(site.module.parameters(), site.module.buffers())
+    like = next((tensor for tensor in own if tensor.is_floating_point()), None)
+    if like is None:
+        like = _Beside.of(site.owner, site.module, model)
     return new if like is None else new.to(like.device, like.dtype)
 
 
@@ -248,149 +237,6 @@ def _fused_paths_off(model: nn.Module, changes: Sequence[_Change]) -> Iterator[_
             yield _Change(encoder, "use_nested_tensor", encoder.use_nested_tensor, False)
 
 
-def _require(model: object, replacements: object) -> None:
-    """Raise unless these are a model and a mapping that could claim something in it."""
-    if not isinstance(model, nn.Module):
-        raise TypeError(f"model must be a torch.nn.Module, got {name_of(model)}")
-    if not isinstance(replacements, Mapping):
-        raise TypeError(
-            f"replacements must map types or names to activations, got {name_of(replacements)}"
-        )
-    if not replacements:
-        raise ValueError("replacements is empty: nothing would be replaced")
-    for key in replacements:
-        is_type = isinstance(key, type) and issubclass(key, nn.Module)
-        if not is_type and not isinstance(key, str):
-            raise TypeError(
-                "a key of replacements must be a subclass of torch.nn.Module or a pattern of "
-                f"names, got {name_of(key)}"
-            )
-    types = [key for key in replacements if isinstance(key, type)]
-    if isinstance(model, (*ACTIVATIONS, *types)):
-        raise ValueError(
-            f"the model itself is {name_of(type(model))}, which can't be replaced in place: only "
-            "its parts can"
-        )
-
-
-def _sites(model: nn.Module) -> list[_Site]:
-    """Every place of the model, those within a pair apart."""
-    names: dict[tuple[nn.Module, str], list[str]] = {}
-
-    def visit(owner: nn.Module, prefix: str) -> None:
-        for attribute, module in owner._modules.items():
-            if module is not None:
-                names.setdefault((owner, attribute), []).append(prefix + attribute)
-                if not isinstance(module, SurrogateActivation):
-                    visit(module, f"{prefix}{attribute}.")
-
-    visit(model, "")
-    return [
-        _Site(owner, attribute, module, tuple(found))
-        for (owner, attribute), found in names.items()
-        if (module := owner._modules[attribute]) is not None
-    ]
-
-
-def _claims(
-    sites: Sequence[_Site], replacements: Mapping[Key, Activation], model: nn.Module
-) -> dict[_Site, Key]:
-    """Which key each claimed place goes to; every key has at least one."""
-    types = tuple(key for key in replacements if isinstance(key, type))
-    patterns = [key for key in replacements if isinstance(key, str)]
-    claims: dict[_Site, list[Key]] = {}
-    for site in sites:
-        named: list[Key] = [text for text in patterns if _is_named(site, text, types)]
-        for other in named[1:]:
-            if replacements[other] != replacements[named[0]]:
-                raise ValueError(
-                    f"{site.names[0]!r} is claimed by two patterns: {named[0]!r} and {other!r}"
-                )
-        nearest = next((kind for kind in type(site.module).__mro__ if kind in types), None)
-        if named or nearest:
-            claims[site] = named or [cast(Key, nearest)]
-    places = {name for site in claims for name in site.names}
-    claims = {  # what lies within a module that goes, goes with it
-        site: keys
-        for site, keys in claims.items()
-        if not any(_within(name.rpartition(".")[0], places) for name in site.names)
-    }
-    for key in replacements:
-        if not any(key in keys for keys in claims.values()):
-            reason = _why_nothing(key, sites, types) + _in_functions(model, sites)
-            raise ValueError(f"{_shown(key)} replaces nothing: {reason}")
-    return {site: keys[0] for site, keys in claims.items()}
-
-
-def _is_named(site: _Site, pattern: str, types: tuple[type, ...]) -> bool:
-    if isinstance(site.module, (*ACTIVATIONS, *types)):
-        return any(fnmatchcase(name, pattern) for name in site.names)
-    module = site.module
-    parts = chain(module.parameters(), module.buffers(), module.children())
-    return pattern in site.names and next(parts, None) is None
-
-
-def _within(name: str, places: set[str]) -> bool:
-    """Whether a name is one of the places, or leads into one."""
-    return any(part in places for part in accumulate(name.split("."), "{}.{}".format))
-
-
-def _why_nothing(key: Key, sites: Sequence[_Site], types: tuple[type, ...]) -> str:
-    activations = [site for site in sites if isinstance(site.module, (*ACTIVATIONS, *types))]
-    if not activations:
-        return "the model has no modules that are activations"
-    if isinstance(key, type):
-        if any(isinstance(site.module, key) for site in activations):
-            return "another key claims every such module"
-        kinds = Counter(name_of(type(site.module)) for site in activations)
-        listed = ", ".join(f"{number} {kind}" for kind, number in kinds.items())
-        return f"the model's activations are: {listed}{did_you_mean(key.__name__, kinds)}"
-    if key in {name_of(type(site.module)) for site in sites}:
-        return "it is the name of a type; types are given as such, without quotes"
-    names = [name for site in activations for name in site.names]
-    others = [site for site in sites if any(fnmatchcase(name, key) for name in site.names)]
-    if others:
-        return (
-            f"{others[0].names[0]!r} is {name_of(type(others[0].module))}, which is not known as "
-            "an activation"
-        )
-    branches = {f"{parent}.*" for name in names for parent in _parents(name)}
-    return f"no activation has such a name{did_you_mean(key, [*branches, *names])}"
-
-
-def _left_alone(
-    model: nn.Module, sites: Sequence[_Site], replaced: set[str]
-) -> tuple[FunctionalCall, ...]:
-    """The functional calls of everything that stays, activations apart."""
-    named = chain([("", model)], ((site.names[0], site.module) for site in sites))
-    return functional_calls(
-        (name, module)
-        for name, module in named
-        if not isinstance(module, ACTIVATIONS) and not _within(name, replaced)
-    )
-
-
-def _in_functions(model: nn.Module, sites: Sequence[_Site]) -> str:
-    """What an error adds where the activation that was meant may be a function."""
-    calls = _left_alone(model, sites, set())
-    if not calls:
-        return ""
-    listed = "".join(f"\n  {call}" for call in calls[:5])
-    return f"\n{_counted(len(calls), 'activation')} called as a function can't be replaced:{listed}"
-
-
-def _parents(name: str) -> list[str]:
-    return list(accumulate(name.split(".")[:-1], "{}.{}".format))
-
-
-def _shown(key: Key) -> str:
-    return key.__name__ if isinstance(key, type) else repr(key)
-
-
 def _one_line(module: nn.Module) -> str:
     text = repr(module)
     return text if "\n" not in text else f"{type(module).__name__}(…)"
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
