@@ -7,7 +7,6 @@ import copyreg
 import inspect
 from collections.abc import Callable
 from functools import partial
-from typing import cast
 
 from torch import nn
 
@@ -69,7 +68,11 @@ class _Layer(type):
         return f"surrogate.layer({cls.__name__!r})"
 
 
-def layer(pair: str | SurrogateActivation) -> Callable[..., SurrogateActivation]:
+class Layer(SurrogateActivation, metaclass=_Layer):
+    """The type of `layer`'s types; it has no instances, since calling it makes plain pairs."""
+
+
+def layer(pair: str | SurrogateActivation) -> type[Layer]:
     """A factory of pairs, for arguments such as `act_layer=`, `activation_layer=`.
 
     It makes a new pair at each call. It takes and ignores `inplace`: a pair never writes over its
@@ -93,8 +96,7 @@ def layer(pair: str | SurrogateActivation) -> Callable[..., SurrogateActivation]
         raise TypeError(f"layer takes the text of a pair or a pair, got {name_of(pair)}")
     given = pair if isinstance(pair, str) else copy.deepcopy(pair)
     prototype = get(given) if isinstance(given, str) else given
-    made = _Layer(str(given), (SurrogateActivation,), {"given": given, "pair": prototype})
-    return cast(Callable[..., SurrogateActivation], made)
+    return _Layer(str(given), (Layer,), {"given": given, "pair": prototype})
 
 
 # A type is pickled by its name; this one has none that leads to it.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import pytest
 import snntorch
 import torch
@@ -14,7 +16,9 @@ from tests.training import losses
 
 NEURONS = {
     "Leaky": lambda pair: snntorch.Leaky(beta=0.9, spike_grad=pair, init_hidden=True),
-    "Lapicque": lambda pair: snntorch.Lapicque(beta=0.9, spike_grad=pair, init_hidden=True),
+    "Lapicque": lambda pair: snntorch.Lapicque(
+        beta=cast(Any, 0.9), spike_grad=pair, init_hidden=True
+    ),
     "Synaptic": lambda pair: snntorch.Synaptic(
         alpha=0.5, beta=0.9, spike_grad=pair, init_hidden=True
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import pytest
 import torch
@@ -16,12 +17,16 @@ from tests.training import losses
 PAIR = "Heaviside(at_zero=1) / Blurred(width=0.5)"
 
 
+def pair() -> Any:  # the annotations of SpikingJelly name its own class
+    return surrogate.get(PAIR)
+
+
 @pytest.mark.parametrize("step_mode", ["s", "m"])
 @pytest.mark.parametrize("training", [True, False])
 def test_one_step_reports_the_derivative_of_the_pair(step_mode: str, training: bool) -> None:
-    node = neuron.IFNode(
-        surrogate_function=surrogate.get(PAIR), step_mode=step_mode, detach_reset=True
-    ).train(training)
+    node = neuron.IFNode(surrogate_function=pair(), step_mode=step_mode, detach_reset=True).train(
+        training
+    )
     x = torch.linspace(-2, 3, 41).requires_grad_()
     spikes = node(x if step_mode == "s" else x[None])
     (gradient,) = torch.autograd.grad(spikes.sum(), x)
@@ -34,9 +39,7 @@ def test_one_step_reports_the_derivative_of_the_pair(step_mode: str, training: b
 @pytest.mark.parametrize("step_mode", ["s", "m"])
 @pytest.mark.parametrize("kind", [neuron.IFNode, neuron.LIFNode, neuron.ParametricLIFNode])
 def test_a_network_of_spikes_trains(kind: type[nn.Module], step_mode: str) -> None:
-    net = nn.Sequential(
-        layer.Linear(4, 16), kind(surrogate_function=surrogate.get(PAIR)), layer.Linear(16, 2)
-    )
+    net = nn.Sequential(layer.Linear(4, 16), kind(surrogate_function=pair()), layer.Linear(16, 2))
     functional.set_step_mode(net, step_mode)
     x, labels = torch.rand(16, 4) * 2, torch.arange(16) % 2
     x[labels == 1] *= -0.5
@@ -59,7 +62,7 @@ def test_both_step_modes_have_the_same_gradients() -> None:
     x = torch.rand(5, 3, 4) * 3
     gradients = []
     for step_mode in ("s", "m"):
-        node = neuron.LIFNode(surrogate_function=surrogate.get(PAIR), step_mode=step_mode)
+        node = neuron.LIFNode(surrogate_function=pair(), step_mode=step_mode)
         at = x.clone().requires_grad_()
         spikes = node(at) if step_mode == "m" else torch.stack([node(step) for step in at])
         gradients.append(torch.autograd.grad(spikes.sum(), at)[0])

@@ -88,7 +88,7 @@ def test_norm_act_layers(kind: Callable[..., Any]) -> None:
 def test_the_factories_of_timm_take_it() -> None:
     factory = surrogate.layer("cantor2")
     assert isinstance(create_act_layer(factory, inplace=True), SurrogateActivation)
-    norm_act = get_norm_act_layer("batchnorm2d", act_layer=factory)
+    norm_act: Any = get_norm_act_layer("batchnorm2d", act_layer=factory)
     assert isinstance(norm_act(4).act, SurrogateActivation)
     assert isinstance(norm_act(4, apply_act=False).act, nn.Identity)
 
@@ -102,7 +102,7 @@ def test_a_metaformer_asks_for_a_type() -> None:
 
 
 def test_activations_of_timm_itself_are_replaced_by_type() -> None:
-    model = VisionTransformer(**SMALL, act_layer="quick_gelu")
+    model: Any = VisionTransformer(**SMALL, act_layer="quick_gelu")
     kind = type(model.blocks[0].mlp.act)
     swapped = surrogate.swap(model, {kind: "gelu", "blocks.1.mlp.act": "cantor2"})
     assert len(swapped.replaced) == 2
