@@ -7,9 +7,11 @@ from surrogate.activation import with_derivative as with_derivative
 from surrogate.catalogue import names as names
 from surrogate.catalogue import register as register
 from surrogate.check import check as check
+from surrogate.factory import layer as layer
 from surrogate.memory import saved_bytes as saved_bytes
 from surrogate.schedule import Anneal as Anneal
 from surrogate.spec import get as get
+from surrogate.swapping import swap as swap
 from surrogate.varying import Learnable as Learnable
 
 __version__ = "0.1.0"
