@@ -197,7 +197,7 @@ FUNCTIONS: list[tuple[Elementwise, Scalar]] = [
     (f.UniformQuantizer(), lambda x: uniform_quantizer(x, 8, -1.0, 1.0)),
     (f.UniformQuantizer(2, low=0.0), lambda x: uniform_quantizer(x, 2, 0.0, 1.0)),
     (f.UniformQuantizer(3, -0.5, 2.0), lambda x: uniform_quantizer(x, 3, -0.5, 2.0)),
-    (f.FakeQuantize(), lambda x: fake_quantize(x, 1.0, 0, -128, 127)),
+    (f.FakeQuantize(0.0625), lambda x: fake_quantize(x, 0.0625, 0, -128, 127)),
     (f.FakeQuantize(0.375, 3, 0, 7), lambda x: fake_quantize(x, 0.375, 3, 0, 7)),
     (f.Sign(), lambda x: float((x > 0) - (x < 0))),
     (f.Sign(at_zero=-1.0), lambda x: 1.0 if x > 0 else -1.0),

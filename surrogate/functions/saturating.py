@@ -11,7 +11,6 @@ from torch.nn import functional as F
 
 from surrogate.describe import require_number
 from surrogate.functions.base import Function, functions
-from surrogate.functions.smooth import rectified_beyond
 from surrogate.varying import Number
 
 if TYPE_CHECKING:
@@ -137,7 +136,8 @@ class Hardswish(Function):
     straight_outside = (-3.0, 3.0)
 
     def value(self, x: Tensor) -> Tensor:
-        return rectified_beyond(1000.0, F.hardswish, x)
+        near = x.clamp(-3, 3)
+        return torch.where(x.abs() < 3, near * (near + 3) / 6, F.relu(x))
 
     def slope(self, x: Tensor) -> Tensor:
         bent = (2 * x + 3) / 6
