@@ -72,9 +72,9 @@ class Logistic(Bell):
     """slope(x) = height · 4 s(v) (1 − s(v)) = height · sech²(v / 2), v = x / width, s the logistic
     sigmoid. Area: 4 · width · height.
 
-    Source: Zenke & Ganguli 2018 (arXiv 1705.11146) for the sigmoid. Also: snnTorch `sigmoid`
-    (width 1/k, height k/4), SpikingJelly `Sigmoid` (1/α, α/4) and the left half of `S2NN`, norse
-    `tanh` and `logistic` (1/(2k), k/2).
+    Source: Neftci et al. 2019 (arXiv 1901.09948). Also: snnTorch `sigmoid` (width 1/k, height k/4),
+    SpikingJelly `Sigmoid` (1/α, α/4) and the left half of `S2NN`, norse `tanh` and `logistic`
+    (1/(2k), k/2).
     """
 
     def unit_area(self) -> float:

@@ -1,7 +1,7 @@
 """Rules that depend on the upstream gradient, around a derivative that supplies the slope.
 
 Each takes a `derivative` (the straight-through estimator if it is not given) and changes what that
-one reports. To change the upstream gradient first, multiply: `ClipNorm(1) * Box()`.
+one reports: limits hold for the gradient that leaves the activation, whatever the slope.
 """
 
 from __future__ import annotations
@@ -187,6 +187,8 @@ class ClipNorm(Changed):
     def changed(self, grad_input: Tensor, x: Tensor, grad_output: Tensor) -> Tensor:
         if grad_input.numel() == 0:
             return grad_input
+        finite = torch.finfo(grad_input.dtype)
+        grad_input = grad_input.clamp(finite.min, finite.max)
         # In units of the largest element, squares neither overflow nor vanish.
         largest = grad_input.abs().amax()
         direction = grad_input / largest.where(largest > 0, 1)
