@@ -39,9 +39,7 @@ def test_fields_are_hashes(seed: int) -> None:
     ):
         expected = reference.values(lambda x, oracle=oracle: oracle(x, seed), X)
         torch.testing.assert_close(field(X, seed), expected, rtol=1e-12, atol=1e-12)
-        torch.testing.assert_close(
-            field(X.float(), seed).double(), expected, rtol=1e-4, atol=1e-5
-        )
+        torch.testing.assert_close(field(X.float(), seed).double(), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_noise_is_standard_normal_and_independent() -> None:

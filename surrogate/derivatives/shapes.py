@@ -150,7 +150,8 @@ class Box(Pointwise):
 
     def slope_from_kept(self, kept: Tensor) -> Tensor:
         # A mask does not tell the dtype of x: numbers that float32 can't hold come in float64.
-        short = all(float(np.float32(n)) == n for n in (self.height, self.outside))
+        with np.errstate(over="ignore"):
+            short = all(float(np.float32(n)) == n for n in (self.height, self.outside))
         return self._slope(kept, torch.float32 if short else torch.float64)
 
     def _slope(self, inside: Tensor, dtype: torch.dtype) -> Tensor:

@@ -83,9 +83,9 @@ class Towards(Changed):
 
     def changed(self, grad_input: Tensor, x: Tensor, grad_output: Tensor) -> Tensor:
         if self.low is not None:
-            grad_input = grad_input.masked_fill((x < self.low) & (grad_input > 0), 0)
+            grad_input = torch.where((x < self.low) & (grad_input > 0), 0, grad_input)
         if self.high is not None:
-            grad_input = grad_input.masked_fill((x > self.high) & (grad_input < 0), 0)
+            grad_input = torch.where((x > self.high) & (grad_input < 0), 0, grad_input)
         return grad_input
 
 
@@ -123,7 +123,9 @@ class EWGS(OfFunction, Changed):
     def changed(self, grad_input: Tensor, x: Tensor, grad_output: Tensor) -> Tensor:
         if self.function is None:
             raise unbound(self)
-        return grad_input * (1 + self.delta * grad_output.sign() * (x - self.function(x)))
+        x = finite(x)  # else ∞ − ∞ or 0 · ∞
+        larger = grad_input * (x - self.function(x)) * grad_output.sign()
+        return grad_input + self.delta * larger
 
 
 @derivatives.register
@@ -187,8 +189,7 @@ class ClipNorm(Changed):
     def changed(self, grad_input: Tensor, x: Tensor, grad_output: Tensor) -> Tensor:
         if grad_input.numel() == 0:
             return grad_input
-        finite = torch.finfo(grad_input.dtype)
-        grad_input = grad_input.clamp(finite.min, finite.max)
+        grad_input = finite(grad_input)
         # In units of the largest element, squares neither overflow nor vanish.
         largest = grad_input.abs().amax()
         direction = grad_input / largest.where(largest > 0, 1)
@@ -221,3 +222,9 @@ class Centralise(Changed):
 
     def changed(self, grad_input: Tensor, x: Tensor, grad_output: Tensor) -> Tensor:
         return grad_input - grad_input.mean(dim=self.dim, keepdim=True)
+
+
+def finite(x: Tensor) -> Tensor:
+    """x with ±inf brought back to the largest numbers."""
+    limits = torch.finfo(x.dtype)
+    return x.clamp(limits.min, limits.max)
