@@ -151,6 +151,18 @@ def test_numbers_may_be_tensors(kind: type[Bell]) -> None:
     torch.testing.assert_close(gradient, torch.stack(differences), rtol=1e-6, atol=1e-8)
 
 
+def test_the_heights_of_a_box_may_be_tensors() -> None:
+    box = d.Box(outside=0.1)
+    numbers = torch.tensor([0.7, 0.2], dtype=torch.float64, requires_grad=True)
+    for name, value in zip(("height", "outside"), numbers, strict=True):
+        object.__setattr__(box, name, value)
+    x = torch.tensor([0.5, 2.0, 3.0], dtype=torch.float64)
+    assert box.area == math.inf
+    for slope in (box.slope(x), box.slope_from_kept(box.keep(x))):
+        assert slope.tolist() == [0.7, 0.2, 0.2]
+        assert torch.autograd.grad(slope.sum(), numbers)[0].tolist() == [1, 2]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_modes(kind: type[d.Pointwise]) -> None:
     derivative = next(shape for shape, _ in reference.SHAPES if type(shape) is kind)

@@ -134,14 +134,14 @@ class Box(Pointwise):
 
     @property
     def area(self) -> float:
-        return (self.right - self.left) * self.height if self.outside == 0 else math.inf
+        return (self.right - self.left) * self.height if _is_zero(self.outside) else math.inf
 
     @property
     def peak(self) -> float:
         return max(self.height, self.outside, key=abs)
 
     def slope(self, x: Tensor) -> Tensor:
-        return self._slope(self.keep(x), x.dtype)
+        return self._slope(self.keep(x).to(x.dtype))
 
     def keep(self, x: Tensor) -> Tensor:
         if self.closed:
@@ -150,13 +150,20 @@ class Box(Pointwise):
 
     def slope_from_kept(self, kept: Tensor) -> Tensor:
         # A mask does not tell the dtype of x: numbers that float32 can't hold come in float64.
-        with np.errstate(over="ignore"):
-            short = all(float(np.float32(n)) == n for n in (self.height, self.outside))
-        return self._slope(kept, torch.float32 if short else torch.float64)
+        short = _fits_float32(self.height) and _fits_float32(self.outside)
+        return self._slope(kept.to(torch.float32 if short else torch.float64))
 
-    def _slope(self, inside: Tensor, dtype: torch.dtype) -> Tensor:
-        height, outside = (
-            torch.as_tensor(number, dtype=dtype, device=inside.device)
-            for number in (self.height, self.outside)
-        )
-        return torch.where(inside, height, outside)
+    def _slope(self, inside: Tensor) -> Tensor:
+        """From 1 inside and 0 outside; torch.where would take several times as long."""
+        if _is_zero(self.outside):
+            return self.height * inside
+        return self.height * inside + self.outside * (1 - inside)
+
+
+def _is_zero(number: float | Tensor) -> bool:
+    return not isinstance(number, Tensor) and number == 0
+
+
+def _fits_float32(number: float | Tensor) -> bool:
+    with np.errstate(over="ignore"):
+        return not isinstance(number, Tensor) and float(np.float32(number)) == number
