@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 import random
+import statistics
+import struct
 from collections.abc import Callable
 from fractions import Fraction
 
 import numpy as np
 import torch
 
+from surrogate import derivatives as d
 from surrogate import functions as f
 
 Scalar = Callable[[float], float]
@@ -213,6 +216,144 @@ FUNCTIONS: list[tuple[Elementwise, Scalar]] = [
     (f.PerlinNoise(16.0, seed=3), lambda x: perlin(x, 16.0, 3)),
     (f.PerlinNoise(2.7, seed=8), lambda x: perlin(x, 2.7, 8)),
 ]
+
+
+def sech2(v: float) -> float:
+    return 1 / math.cosh(v) ** 2 if abs(v) < 350 else 0.0
+
+
+def swish_sign(x: float, beta: float) -> float:
+    if abs(beta * x) > 700:
+        return 0.0
+    u = beta * x
+    return beta * (2 - u * math.tanh(u / 2)) / (1 + math.cosh(u))
+
+
+def past(x: float, period: float) -> float:
+    """How far x is past a multiple of the period, exactly."""
+    return float(Fraction(x) % Fraction(period)) if math.isfinite(x) else math.nan
+
+
+def periodic_laplace(x: float, width: float, period: float) -> float:
+    t = past(x, period)
+    return math.exp(-min(t, period - t) / width)
+
+
+def cosines(x: float, period: float, terms: int) -> float:
+    t = 2 * math.pi * past(x, period) / period
+    return sum(math.cos((2 * i - 1) * t) for i in range(1, terms + 1))
+
+
+# Shapes with a closed form: a derivative, and its slope as a function of one float. The oracles of
+# the second half are formulas of other packages, with their own parameters.
+SHAPES: list[tuple[d.Pointwise, Scalar]] = [
+    (d.Constant(0.3), lambda x: 0.3),
+    (d.Box(), lambda x: float(abs(x) <= 1)),
+    (d.Box(-0.5, 1.0, 0.7, outside=0.1), lambda x: 0.7 if -0.5 <= x <= 1 else 0.1),
+    (d.Box(-0.5, 1.0, -0.7, closed=False), lambda x: -0.7 if -0.5 < x < 1 else 0.0),
+    (d.Gaussian(), lambda x: math.exp(-x * x / 2)),
+    (d.Logistic(), lambda x: sech2(x / 2)),
+    (d.Cauchy(), lambda x: 1 / (1 + x * x)),
+    (d.Cauchy(2.0, 3.0, power=0.5), lambda x: 3 / math.hypot(1, x / 2)),
+    (d.Cauchy(0.3, 1.0, power=4), lambda x: (1 + x * x / 0.09) ** -4),
+    (d.FastSigmoid(), lambda x: 1 / ((1 + abs(x)) * (1 + abs(x)))),
+    (d.FastSigmoid(0.2, -1.5, power=1.5), lambda x: -1.5 * (1 + abs(x) / 0.2) ** -1.5),
+    (d.Triangle(), lambda x: max(0.0, 1 - abs(x))),
+    (d.Triangle(0.4, 2.5), lambda x: max(0.0, 2.5 - 6.25 * abs(x))),
+    (d.Laplace(), lambda x: math.exp(-abs(x))),
+    (d.Hyperbola(0.5, 3.0), lambda x: 3.0 if abs(x) < 0.5 else 1.5 / abs(x)),
+    (d.PeriodicLaplace(), lambda x: periodic_laplace(x, 1.0, 1.0)),
+    (d.PeriodicLaplace(0.2, 2.0, 0.7), lambda x: 2 * periodic_laplace(x, 0.2, 0.7)),
+    (d.SwishSign(), lambda x: swish_sign(x, 5.0)),
+    (d.SwishSign(0.5), lambda x: swish_sign(x, 0.5)),
+    (d.Cosines(), lambda x: cosines(x, 8.0, 2)),
+    (d.Cosines(0.7, terms=1), lambda x: cosines(x, 0.7, 1)),
+    (d.Uniform(), lambda x: uniform(x, 0)),
+    (d.Uniform(-2.0, 3.0, seed=7), lambda x: 5 * uniform(x, 7) - 2),
+    # snnTorch: fast_sigmoid, sigmoid, atan
+    (d.FastSigmoid(1 / 25), lambda x: 1 / ((25 * abs(x) + 1) * (25 * abs(x) + 1))),
+    (d.Logistic(1 / 25, 25 / 4), lambda x: 25 * sigmoid(25 * x) * sigmoid(-25 * x)),
+    (d.Cauchy(2 / (2 * math.pi), 1.0), lambda x: 1 / (1 + (math.pi * x) * (math.pi * x))),
+    # SpikingJelly: PiecewiseQuadratic, PiecewiseExp, SoftSign, SuperSpike, NonzeroSignLogAbs, Erf
+    (d.Triangle(1 / 2, 2.0), lambda x: max(0.0, 2 - 4 * abs(x))),
+    (d.Laplace(1 / 3, 1.5), lambda x: 1.5 * math.exp(-3 * abs(x))),
+    (d.FastSigmoid(1 / 2, 1.0), lambda x: 1 / (2 * 2 * (0.5 + abs(x)) * (0.5 + abs(x)))),
+    (d.FastSigmoid(1.0, 3.0), lambda x: 3 / ((abs(x) + 1) * (abs(x) + 1))),
+    (d.FastSigmoid(1 / 3, 3.0, power=1), lambda x: 1 / (1 / 3 + abs(x))),
+    (
+        d.Gaussian(1 / (math.sqrt(2) * 3), 3 / math.sqrt(math.pi)),
+        lambda x: 3 / math.sqrt(math.pi) * math.exp(-(3 * x) * (3 * x)),
+    ),
+    # PiecewiseLeakyReLU, Rect, SquarewaveFourierSeries, QPseudoSpike, FakeNumericalGradient
+    (d.Box(-1.0, 1.0, 0.5, 0.01, closed=False), lambda x: 0.5 if abs(x) < 1 else 0.01),
+    (d.Box(-0.25, 0.25, 2.0, closed=False), lambda x: 2.0 * (abs(x) < 0.5 / 2)),
+    (d.Cosines(8.0, terms=3, height=0.5), lambda x: 0.5 * cosines(x, 8.0, 3)),
+    (d.FastSigmoid((1.7 - 1) / 2, power=1.7), lambda x: (1 + 2 / 0.7 * abs(x)) ** -1.7),
+    (d.Hyperbola(1 / 0.3, 0.3), lambda x: min(1 / abs(x), 0.3) if x else 0.3),
+    # norse: circ, tanh; larq: approx_sign
+    (d.Cauchy(1.2, 1.0, power=1.5), lambda x: (1.2 / math.hypot(1.2, x)) ** 3),
+    (d.Logistic(1 / 20, 5.0), lambda x: 5 * sech2(10 * x)),
+    (d.Triangle(1.0, 2.0), lambda x: 2 * max(0.0, 1 - abs(x))),
+]
+
+
+def towards(x: float, g: float, low: float, high: float) -> float:
+    """The distance to the bounds after a small step must not be larger than before."""
+    step = -math.copysign(1.0, g)
+    if low <= x <= high or not g:
+        return g
+    return g if step == math.copysign(1.0, low - x) else 0.0
+
+
+# Rules that are elementwise: a derivative, and grad_input as a function of x and grad_output.
+RULES: list[tuple[d.UpstreamDependent, Callable[[float, float], float]]] = [
+    (d.Towards(low=0), lambda x, g: towards(x, g, 0.0, math.inf)),
+    (d.Towards(high=0.26), lambda x, g: towards(x, g, -math.inf, 0.26)),
+    (d.Towards(-0.5, 0.5, d.Constant(-2.0)), lambda x, g: towards(x, -2 * g, -0.5, 0.5)),
+    (
+        d.EWGS(0.3, function=f.Staircase()),
+        lambda x, g: g * (1 + 0.3 * math.copysign(1.0, g) * (x - round(x))),
+    ),
+    (
+        d.EWGS(2, d.Box(0.0, 1.0), f.Heaviside()),
+        lambda x, g: (0 <= x <= 1) * g * (1 + 2 * math.copysign(1.0, g) * (x - 1)),
+    ),
+    (d.ClipValue(0.7), lambda x, g: min(max(g, -0.7), 0.7)),
+    (d.ClipValue(0.7, d.Constant(3.0)), lambda x, g: min(max(3 * g, -0.7), 0.7)),
+    (d.GradientNoise(0.1), lambda x, g: g + 0.1 * normal(x, 0)),
+    (
+        d.GradientNoise(0.2, d.Gaussian(), seed=5),
+        lambda x, g: g * math.exp(-x * x / 2) + 0.2 * normal(x, 5),
+    ),
+]
+
+
+def lowbias32(bits: int) -> int:
+    """Wellons 2018: https://nullprogram.com/blog/2018/07/31/."""
+    bits ^= bits >> 16
+    bits = bits * 0x7FEB352D % 2**32
+    bits ^= bits >> 15
+    bits = bits * 0x846CA68B % 2**32
+    return bits ^ bits >> 16
+
+
+def uniform(x: float, seed: int) -> float:
+    """The field of the stochastic derivatives: 23 bits of a hash of seed and float32(x)."""
+    with np.errstate(over="ignore"):
+        (bits,) = struct.unpack("<I", np.float32(x).tobytes())
+    return (lowbias32(bits ^ lowbias32(seed ^ 0x9E3779B9)) // 2**9 + 0.5) / 2**23
+
+
+def normal(x: float, seed: int) -> float:
+    return statistics.NormalDist().inv_cdf(uniform(x, seed))
+
+
+def perturbed(function: Scalar, x: float, width: float, samples: int, seed: int) -> float:
+    total = 0.0
+    for i in range(samples):
+        n = normal(x, lowbias32(seed ^ 0x85EBCA6B) ^ i)
+        total += (function(x + width * n) - function(x - width * n)) * n / (2 * width)
+    return total / samples
 
 
 def values(oracle: Scalar, x: torch.Tensor) -> torch.Tensor:

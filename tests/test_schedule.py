@@ -129,6 +129,7 @@ def test_number_paths() -> None:
         "derivative.left.derivative.left",
         "derivative.left.derivative.right",
         "derivative.left.derivative.height",
+        "derivative.left.derivative.outside",
         "derivative.left.distance",
         "derivative.width",
     ]

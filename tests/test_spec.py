@@ -45,6 +45,18 @@ pointwise = st.recursive(
         st.builds(d.Constant, number),
         st.builds(d.Box, st.floats(-9, 0), st.floats(1, 9), number),
         st.builds(d.Blurred, st.none() | functions, positive, st.sampled_from(list(KERNELS))),
+        st.builds(d.Perturbed, st.none() | functions, positive, st.integers(1, 99)),
+        st.builds(d.Box, st.floats(-9, 0), st.floats(1, 9), number, number, st.booleans()),
+        st.builds(d.Cauchy, positive, number, positive),
+        st.builds(d.FastSigmoid, positive, number, positive),
+        st.builds(d.PeriodicLaplace, positive, number, positive),
+        st.builds(d.SwishSign, positive),
+        st.builds(d.Cosines, positive, st.integers(1, 9), number),
+        st.builds(d.Uniform, st.floats(-9, 0), st.floats(1, 9), st.integers(0, 99)),
+        *(
+            st.builds(bell, positive, number)
+            for bell in (d.Gaussian, d.Logistic, d.Triangle, d.Laplace, d.Hyperbola)
+        ),
     ),
     lambda inner: st.one_of(
         st.builds(lambda a, b: a + b, inner, inner),
@@ -67,6 +79,12 @@ derivatives = pointwise | st.recursive(
     lambda inner: st.one_of(
         st.builds(lambda a, b: a + b, inner, pointwise),
         st.builds(lambda a, b: a * b, inner, number | pointwise),
+        st.builds(d.Towards, st.none() | st.floats(-9, 0), st.floats(0, 9), inner | pointwise),
+        st.builds(d.EWGS, positive, inner | pointwise, st.none() | functions),
+        st.builds(d.ClipValue, positive, inner | pointwise),
+        st.builds(d.ClipNorm, positive, inner | pointwise),
+        st.builds(d.Centralise, st.none() | st.integers(-3, 3), inner | pointwise),
+        st.builds(d.GradientNoise, positive, inner | pointwise, st.integers(0, 99)),
     ),
     max_leaves=3,
 )

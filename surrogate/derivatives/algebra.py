@@ -61,10 +61,6 @@ class _Combination(Derivative):
     """What a combination has from its parts."""
 
     @property
-    def elementwise(self) -> bool:  # type: ignore[override]
-        return all(part.elementwise for part in self.parts().values())
-
-    @property
     def sign_dependent(self) -> bool:  # type: ignore[override]
         return all(part.sign_dependent for part in self.parts().values())
 
@@ -138,7 +134,7 @@ class Sum(_Addition, _PointwiseCombination):
         return left + right
 
     @property
-    def area(self) -> float | None:  # type: ignore[override]
+    def area(self) -> Any:
         left, right = self.left.area, self.right.area
         return None if left is None or right is None else left + right
 
@@ -197,11 +193,11 @@ class Multiple(_Multiplication, _PointwiseCombination):
         return self.factor * slope
 
     @property
-    def area(self) -> Any:  # type: ignore[override]
+    def area(self) -> Any:
         return None if self.derivative.area is None else self.factor * self.derivative.area
 
     @property
-    def peak(self) -> Any:  # type: ignore[override]
+    def peak(self) -> Any:
         return None if self.derivative.peak is None else abs(self.factor) * self.derivative.peak  # type: ignore[arg-type]
 
     def __repr__(self) -> str:
@@ -285,11 +281,11 @@ class Shift(_Changed):
         return x - self.distance
 
     @property
-    def area(self) -> float | None:  # type: ignore[override]
+    def area(self) -> Any:
         return self.derivative.area
 
     @property
-    def peak(self) -> float | None:  # type: ignore[override]
+    def peak(self) -> Any:
         return self.derivative.peak
 
 
@@ -307,11 +303,11 @@ class Scale(_Changed):
         return x / self.width
 
     @property
-    def area(self) -> Any:  # type: ignore[override]
+    def area(self) -> Any:
         return None if self.derivative.area is None else self.width * self.derivative.area
 
     @property
-    def peak(self) -> float | None:  # type: ignore[override]
+    def peak(self) -> Any:
         return self.derivative.peak
 
 
@@ -325,11 +321,11 @@ class Mirror(_Changed):
         return -x
 
     @property
-    def area(self) -> float | None:  # type: ignore[override]
+    def area(self) -> Any:
         return self.derivative.area
 
     @property
-    def peak(self) -> float | None:  # type: ignore[override]
+    def peak(self) -> Any:
         return self.derivative.peak
 
 

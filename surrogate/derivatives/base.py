@@ -40,7 +40,10 @@ class Derivative(Described, ABC):
     """
 
     sign_dependent = False
-    elementwise = True
+
+    @property
+    def elementwise(self) -> bool:
+        return all(part.elementwise for part in self.parts().values())
 
     @abstractmethod
     def rule(self, x: Tensor, grad_output: Tensor) -> Tensor:
@@ -93,8 +96,8 @@ class Pointwise(Derivative):
 
     sign_dependent = True
     keeps: Keeps = "x"
-    area: float | None = None
-    peak: float | None = None
+    area: Any = None
+    peak: Any = None
 
     @abstractmethod
     def slope(self, x: Tensor) -> Tensor:
@@ -152,7 +155,7 @@ class Slope(Pointwise):
     """A user's slope, given as a callable of x."""
 
     formula: Elementwise
-    elementwise = False  # nobody knows
+    elementwise = False  # type: ignore[override]  # nobody knows
 
     def slope(self, x: Tensor) -> Tensor:
         return require_like(self.formula(x), x, "derivative", self.formula)
@@ -166,7 +169,7 @@ class Rule(UpstreamDependent):
     """A user's rule, given as a callable of (x, grad_output)."""
 
     formula: Callable[[Tensor, Tensor], Tensor]
-    elementwise = False
+    elementwise = False  # type: ignore[override]
 
     def rule(self, x: Tensor, grad_output: Tensor) -> Tensor:
         return require_like(self.formula(x, grad_output), x, "derivative", self.formula)

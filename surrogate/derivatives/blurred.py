@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from dataclasses import dataclass
 
@@ -12,7 +11,7 @@ from torch import Tensor
 
 from surrogate.derivatives.base import Pointwise, derivatives
 from surrogate.derivatives.kernels import KERNELS, Kernel
-from surrogate.derivatives.shapes import unbound
+from surrogate.derivatives.shapes import OfFunction, unbound
 from surrogate.describe import require_choice, require_number
 from surrogate.functions.base import Elementwise, Function, divisible
 from surrogate.tables import constant_table, look_up
@@ -26,7 +25,7 @@ MOST_CELLS = 2**20
 
 @derivatives.register
 @dataclass(frozen=True, repr=False)
-class Blurred(Pointwise):
+class Blurred(OfFunction, Pointwise):
     """slope(x) = (F ∗ k)'(x): the derivative of the function, smoothed by a kernel of area 1.
 
     Kernels and their width: "gaussian" (standard deviation), "box" (full width), "triangle" (half
@@ -59,11 +58,7 @@ class Blurred(Pointwise):
     def __post_init__(self) -> None:
         require_number(self, "width", above=0, may_vary=True)
         require_choice(self, "kernel", KERNELS)
-        if self.function is not None and not callable(self.function):
-            raise TypeError(f"Blurred: function must be callable, got {self.function!r}")
-
-    def bind(self, function: Elementwise) -> Blurred:
-        return self if self.function is not None else dataclasses.replace(self, function=function)
+        self.require_function()
 
     def slope(self, x: Tensor) -> Tensor:
         function, kernel = self.function, KERNELS[self.kernel](self.width)
@@ -71,16 +66,12 @@ class Blurred(Pointwise):
             raise unbound(self)
         period = getattr(function, "period", None)
         straight_outside = getattr(function, "straight_outside", None)
-        if straight_outside is not None:
-            # Further out the slope no longer changes, and differences of F would lose digits.
-            low, high = straight_outside
-            margin = 2 * kernel.reach * self.width
-            x = x.clamp(low - margin, high + margin)
+        x = nearer(function, x, 2 * kernel.reach * self.width)
         closed = getattr(function, "blurred_slope", lambda x, kernel: None)(x, kernel)
         if closed is not None:
             return closed
         if self.kernel == "box":
-            return _difference(function, x, self.width / 2) / self.width
+            return difference(function, x, self.width / 2) / self.width
         if isinstance(function, Function) and (period or straight_outside) and not varies(self):
             return self._from_table(function, kernel, x)
         return _from_layers(function, kernel, x)
@@ -100,7 +91,20 @@ class Blurred(Pointwise):
         return look_up(slopes, node) + look_up(rises, node) * (place - node)
 
 
-def _difference(function: Elementwise, x: Tensor, radius: float) -> Tensor:
+def nearer(function: Elementwise, x: Tensor, margin: float) -> Tensor:
+    """x, but no further than the margin from where the function is not straight.
+
+    Further out its slope no longer changes, and differences of it would lose digits.
+    """
+    straight_outside = getattr(function, "straight_outside", None)
+    if straight_outside is None:
+        return x
+    low, high = straight_outside
+    return x.clamp(low - margin, high + margin)
+
+
+def difference(function: Elementwise, x: Tensor, radius: float | Tensor) -> Tensor:
+    """The rise of the function over a box around x."""
     return function(x + radius) - function(x - radius)
 
 
@@ -110,7 +114,7 @@ def _from_layers(function: Elementwise, kernel: Kernel, x: Tensor) -> Tensor:
     height = 0.5 / sum(radii)  # so that the area is 1
     slope = torch.zeros_like(x)
     for radius in radii:
-        slope = slope + height * _difference(function, x, radius)
+        slope = slope + height * difference(function, x, radius)
     return slope
 
 

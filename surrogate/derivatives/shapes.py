@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -37,6 +39,25 @@ def unbound(derivative: Derivative) -> RuntimeError:
         f"{derivative!r} has no slope by itself: it takes its pair's function. "
         "Put it in a SurrogateActivation, or call .bind(function)"
     )
+
+
+class OfFunction(Derivative):
+    """Mixin for a derivative that takes its pair's function if it is given none."""
+
+    function: Any
+
+    def require_function(self) -> None:
+        """Raise TypeError if a function is given that can't be called."""
+        if self.function is not None and not callable(self.function):
+            raise TypeError(
+                f"{type(self).__name__}: function must be callable, got {self.function!r}"
+            )
+
+    def bind(self, function: Elementwise) -> Derivative:
+        bound = super().bind(function)
+        if self.function is None:
+            bound = dataclasses.replace(bound, function=function)  # type: ignore[type-var]
+        return bound
 
 
 @derivatives.register
@@ -72,7 +93,7 @@ class Constant(Pointwise):
         require_number(self, "value", may_vary=True)
 
     @property
-    def peak(self) -> Any:  # type: ignore[override]
+    def peak(self) -> Any:
         return abs(self.value)
 
     area = math.inf
@@ -90,29 +111,67 @@ class Constant(Pointwise):
 @derivatives.register
 @dataclass(frozen=True, repr=False)
 class Box(Pointwise):
-    """slope(x) = height if left ≤ x ≤ right, else 0. Keeps one byte for each element.
+    """slope(x) = height if left ≤ x ≤ right, else outside. Keeps one byte for each element.
+
+    With `closed=False` the ends are outside: left < x < right. NaN is outside. Peak: the larger of
+    height and outside, by its size. Area: (right − left) · height, ∞ unless outside is 0.
 
     With the defaults it is the straight-through estimator of binarised nets, which cancels the
     gradient where |x| > 1.
 
-    Source: Hubara et al. 2016 (arXiv 1602.02830).
+    Source: Hubara et al. 2016 (arXiv 1602.02830). Also: larq `ste_sign`, `ste_heaviside` and
+    `ste_tern` (±clip), `DoReFa` (0 to 1), FreeGrad `rectangular` (a, b), torch's `fake_quantize`;
+    with open ends SpikingJelly `Rect` (±0.5/α, height α; Wu et al. 2018, arXiv 1706.02609) and
+    `PiecewiseLeakyReLU` (±w, height 1/(2w), outside c).
     """
 
     left: float = -1.0
     right: float = 1.0
-    height: float = 1.0
+    height: Number = 1.0
+    outside: Number = 0.0
+    closed: bool = True
     keeps = "mask"
 
     def __post_init__(self) -> None:
         require_number(self, "left")
         require_number(self, "right", above=self.left)
-        require_number(self, "height")
+        require_number(self, "height", may_vary=True)
+        require_number(self, "outside", may_vary=True)
+        if not isinstance(self.closed, bool):
+            raise TypeError(f"Box: closed must be True or False, got {self.closed!r}")
+
+    @property
+    def area(self) -> Any:
+        return (self.right - self.left) * self.height if _is_zero(self.outside) else math.inf
+
+    @property
+    def peak(self) -> Any:
+        return max(self.height, self.outside, key=abs)
 
     def slope(self, x: Tensor) -> Tensor:
-        return self.slope_from_kept(self.keep(x)).to(x.dtype)
+        return self._slope(self.keep(x).to(x.dtype))
 
     def keep(self, x: Tensor) -> Tensor:
-        return (x >= self.left) & (x <= self.right)
+        if self.closed:
+            return (x >= self.left) & (x <= self.right)
+        return (x > self.left) & (x < self.right)
 
     def slope_from_kept(self, kept: Tensor) -> Tensor:
-        return self.height * kept
+        # A mask does not tell the dtype of x: numbers that float32 can't hold come in float64.
+        short = _fits_float32(self.height) and _fits_float32(self.outside)
+        return self._slope(kept.to(torch.float32 if short else torch.float64))
+
+    def _slope(self, inside: Tensor) -> Tensor:
+        """From 1 inside and 0 outside; torch.where would take several times as long."""
+        if _is_zero(self.outside):
+            return self.height * inside
+        return self.height * inside + self.outside * (1 - inside)
+
+
+def _is_zero(number: float | Tensor) -> bool:
+    return not isinstance(number, Tensor) and number == 0
+
+
+def _fits_float32(number: float | Tensor) -> bool:
+    with np.errstate(over="ignore"):
+        return not isinstance(number, Tensor) and float(np.float32(number)) == number

@@ -1,4 +1,7 @@
-"""Derivatives with noise: on the derivative's evaluation, never on the function."""
+"""Derivatives with noise: on the derivative's evaluation, never on the function.
+
+The noise is a fixed field over the real line, hashed from a seed and the float32 value of x.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,9 @@ import torch
 from torch import Tensor
 
 from surrogate.derivatives.base import Pointwise, as_pointwise, derivatives
+from surrogate.derivatives.blurred import difference, nearer
+from surrogate.derivatives.kernels import Gaussian
+from surrogate.derivatives.shapes import OfFunction, unbound
 from surrogate.describe import require_choice, require_number
 from surrogate.functions.base import Elementwise
 from surrogate.varying import Number
@@ -45,7 +51,7 @@ class Noisy(Pointwise):
         object.__setattr__(self, "derivative", as_pointwise(self.derivative, "Noisy: derivative"))
         require_number(self, "std", least=0, may_vary=True)
         require_choice(self, "at", ("slope", "input"))
-        require_number(self, "seed", least=0, below=2**32, integer=True)
+        require_seed(self)
 
     def slope(self, x: Tensor) -> Tensor:
         derivative = as_pointwise(self.derivative, "derivative")
@@ -55,12 +61,87 @@ class Noisy(Pointwise):
         return derivative.slope(x) + noise
 
 
-def normal_field(x: Tensor, seed: int) -> Tensor:
-    """A standard normal number for each x: the seed and the bits of x, hashed, through Φ⁻¹."""
+@derivatives.register
+@dataclass(frozen=True, repr=False)
+class Uniform(Pointwise):
+    """slope(x) = u(x), uniform between low and high: a fixed random field, as that of `Noisy`.
+
+    `Uniform() * derivative` is the jammed derivative.
+
+    Source: Troiano et al. 2025 (arXiv 2509.07236). Also: FreeGrad `full_jam` and, times a window,
+    `positive_jam` and `rectangular_jam`; left of the threshold, snnTorch `SSO(mean, variance)`
+    (from (mean − ½) · variance to (mean + ½) · variance).
+    """
+
+    low: Number = 0.0
+    high: Number = 1.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        require_number(self, "low", may_vary=True)
+        require_number(self, "high", above=self.low, may_vary=True)
+        require_seed(self)
+
+    def slope(self, x: Tensor) -> Tensor:
+        return self.low + (self.high - self.low) * uniform_field(x, self.seed)
+
+
+@derivatives.register
+@dataclass(frozen=True, repr=False)
+class Perturbed(OfFunction, Pointwise):
+    """slope(x) = meanᵢ [F(x + width · nᵢ) − F(x − width · nᵢ)] · nᵢ / (2 width), i = 1 … samples.
+
+    The nᵢ are standard normal: fixed random fields, as that of `Noisy`. So it is an unbiased
+    estimate of `Blurred(width=width)` for any function at all, by 2 · samples evaluations of F.
+    Its variance falls as 1 / samples.
+
+    Args:
+        function: F; the pair's own function if it is not given.
+        width: the standard deviation of the perturbation, in units of x.
+        samples: pairs of opposite perturbations.
+        seed: of the fields.
+
+    Source: Nesterov & Spokoiny 2017 (doi 10.1007/s10208-015-9296-2); Salimans et al. 2017 (arXiv
+    1703.03864) for opposite pairs.
+    """
+
+    function: Elementwise | None = None
+    width: Number = 1.0
+    samples: int = 16
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        self.require_function()
+        require_number(self, "width", above=0, may_vary=True)
+        require_number(self, "samples", least=1, integer=True)
+        require_seed(self)
+
+    def slope(self, x: Tensor) -> Tensor:
+        if self.function is None:
+            raise unbound(self)
+        at = nearer(self.function, x, 2 * Gaussian.reach * self.width)
+        slope = torch.zeros_like(x)
+        for stream in range(self.samples):
+            normal = normal_field(x, _mixed(self.seed ^ 0x85EBCA6B) ^ stream)
+            slope = slope + normal * difference(self.function, at, self.width * normal)
+        return slope / (2 * self.width * self.samples)
+
+
+def require_seed(owner: object) -> None:
+    """Raise an error unless the owner's seed is a number of 32 bits."""
+    require_number(owner, "seed", least=0, below=2**32, integer=True)
+
+
+def uniform_field(x: Tensor, seed: int) -> Tensor:
+    """A number from U(0, 1) for each x: the seed and the bits of x as float32, hashed."""
     bits = x.detach().float().view(torch.int32).to(torch.int64) & 0xFFFFFFFF
     bits = _mixed(bits ^ _mixed(seed ^ 0x9E3779B9))  # any constant, so that seed 0 is mixed too
-    uniform = ((bits >> 9).to(x.dtype) + 0.5) / 2**23
-    return math.sqrt(2) * torch.erfinv(2 * uniform - 1)
+    return ((bits >> 9).to(x.dtype) + 0.5) / 2**23
+
+
+def normal_field(x: Tensor, seed: int) -> Tensor:
+    """A standard normal number for each x: that of `uniform_field`, through Φ⁻¹."""
+    return math.sqrt(2) * torch.erfinv(2 * uniform_field(x, seed) - 1)
 
 
 def _mixed(bits: Bits) -> Bits:

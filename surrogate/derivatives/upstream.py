@@ -1,0 +1,227 @@
+"""Rules that depend on the upstream gradient, around a derivative that supplies the slope.
+
+Each takes a `derivative` (the straight-through estimator if it is not given) and changes what that
+one reports: limits hold for the gradient that leaves the activation, whatever the slope.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from surrogate.derivatives.base import Derivative, UpstreamDependent, as_derivative, derivatives
+from surrogate.derivatives.shapes import Constant, OfFunction, unbound
+from surrogate.derivatives.stochastic import normal_field, require_seed
+from surrogate.describe import require_number
+from surrogate.functions.base import Elementwise
+from surrogate.varying import Number
+
+AnyDerivative = Derivative | Elementwise
+
+STRAIGHT_THROUGH = Constant()
+
+
+class Changed(UpstreamDependent):
+    """What another derivative reports, changed. A subclass has the formula of `changed`."""
+
+    derivative: Any
+
+    def __post_init__(self) -> None:
+        given = as_derivative(self.derivative, f"{type(self).__name__}: derivative")
+        object.__setattr__(self, "derivative", given)
+
+    def rule(self, x: Tensor, grad_output: Tensor) -> Tensor:
+        return self.changed(self.derivative.rule(x, grad_output), x, grad_output)
+
+    def changed(self, grad_input: Tensor, x: Tensor, grad_output: Tensor) -> Tensor:
+        """The new grad_input."""
+        raise NotImplementedError
+
+
+@derivatives.register
+@dataclass(frozen=True, repr=False)
+class Towards(Changed):
+    """The derivative's gradient, but 0 where x is out of bounds and its step leads further out.
+
+    A step moves x against its gradient, so 0 is reported where x < low and the gradient is
+    positive, and where x > high and it is negative. At the bounds and between them all passes.
+
+    With the function clamp(x, low, high) and the derivative 1, elements that got out of bounds
+    come back, and those inside are as if there were no bounds.
+
+    Args:
+        low, high: the bounds; one may be left out.
+        derivative: whose gradient it is.
+
+    Source: Ballé et al. 2017 (arXiv 1611.01704) for a lower bound. Also: CompressAI `LowerBound`,
+    `magic_clamp`, TensorFlow Compression `lower_bound` and `upper_bound` (`identity_if_towards`).
+    """
+
+    low: float | None = None
+    high: float | None = None
+    derivative: AnyDerivative = STRAIGHT_THROUGH
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.low is None and self.high is None:
+            raise ValueError("Towards: low or high must be given")
+        if self.low is not None:
+            require_number(self, "low")
+        if self.high is not None:
+            require_number(self, "high", least=-math.inf if self.low is None else self.low)
+
+    @property
+    def sign_dependent(self) -> bool:  # type: ignore[override]
+        return as_derivative(self.derivative).sign_dependent
+
+    def changed(self, grad_input: Tensor, x: Tensor, grad_output: Tensor) -> Tensor:
+        if self.low is not None:
+            grad_input = torch.where((x < self.low) & (grad_input > 0), 0, grad_input)
+        if self.high is not None:
+            grad_input = torch.where((x > self.high) & (grad_input < 0), 0, grad_input)
+        return grad_input
+
+
+@derivatives.register
+@dataclass(frozen=True, repr=False)
+class EWGS(OfFunction, Changed):
+    """Element-wise gradient scaling: a larger gradient where the step leads away from F(x).
+
+        grad_input = derivative(x, g) · (1 + delta · sign(g) · (x − F(x))),  g = grad_output
+
+    With g > 0 the step goes down, so it is x above F(x) that gets the larger gradient: it is
+    pushed across the value that it was rounded to, and one below is held back.
+
+    Args:
+        delta: at least 0; with 0 it is the derivative itself.
+        derivative: in the paper, the window of the quantiser: `Box(0, 1)`.
+        function: F; the pair's own function if it is not given.
+
+    Source: Lee et al. 2021 (arXiv 2104.00903).
+    """
+
+    delta: Number
+    derivative: AnyDerivative = STRAIGHT_THROUGH
+    function: Elementwise | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_number(self, "delta", least=0, may_vary=True)
+        self.require_function()
+
+    @property
+    def sign_dependent(self) -> bool:  # type: ignore[override]
+        return as_derivative(self.derivative).sign_dependent
+
+    def changed(self, grad_input: Tensor, x: Tensor, grad_output: Tensor) -> Tensor:
+        if self.function is None:
+            raise unbound(self)
+        x = finite(x)  # else ∞ − ∞ or 0 · ∞
+        larger = grad_input * (x - self.function(x)) * grad_output.sign()
+        return grad_input + self.delta * larger
+
+
+@derivatives.register
+@dataclass(frozen=True, repr=False)
+class GradientNoise(Changed):
+    """grad_input = derivative(x, g) + n(x), n Gaussian with standard deviation std.
+
+    n does not scale with the upstream gradient, unlike that of `Noisy`, and is the same kind of
+    fixed field: it depends on the seed and on x.
+
+    Source: Neelakantan et al. 2015 (arXiv 1511.06807). Also: FreeGrad `noise(sigma)`.
+    """
+
+    std: Number
+    derivative: AnyDerivative = STRAIGHT_THROUGH
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_number(self, "std", least=0, may_vary=True)
+        require_seed(self)
+
+    def changed(self, grad_input: Tensor, x: Tensor, grad_output: Tensor) -> Tensor:
+        return grad_input + self.std * normal_field(x, self.seed)
+
+
+@derivatives.register
+@dataclass(frozen=True, repr=False)
+class ClipValue(Changed):
+    """grad_input = clamp(derivative(x, g), −limit, limit): no element is larger than the limit."""
+
+    limit: Number
+    derivative: AnyDerivative = STRAIGHT_THROUGH
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_number(self, "limit", above=0, may_vary=True)
+
+    def changed(self, grad_input: Tensor, x: Tensor, grad_output: Tensor) -> Tensor:
+        return grad_input.clamp(-self.limit, self.limit)
+
+
+@derivatives.register
+@dataclass(frozen=True, repr=False)
+class ClipNorm(Changed):
+    """grad_input = r · min(1, limit / ‖r‖), r = derivative(x, g): its norm is at most the limit.
+
+    The norm (Euclidean) is that of the whole tensor; under vmap, of each sample.
+
+    Source: Pascanu et al. 2013 (arXiv 1211.5063). Also: FreeGrad `clip_norm(max_norm)`.
+    """
+
+    limit: Number
+    derivative: AnyDerivative = STRAIGHT_THROUGH
+    elementwise = False  # type: ignore[override]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_number(self, "limit", above=0, may_vary=True)
+
+    def changed(self, grad_input: Tensor, x: Tensor, grad_output: Tensor) -> Tensor:
+        if grad_input.numel() == 0:
+            return grad_input
+        grad_input = finite(grad_input)
+        # In units of the largest element, squares neither overflow nor vanish.
+        largest = grad_input.abs().amax()
+        direction = grad_input / largest.where(largest > 0, 1)
+        length = torch.linalg.vector_norm(direction)
+        return torch.where(
+            largest * length > self.limit, direction * (self.limit / length), grad_input
+        )
+
+
+@derivatives.register
+@dataclass(frozen=True, repr=False)
+class Centralise(Changed):
+    """grad_input = r − mean(r), r = derivative(x, g): the gradient without its mean.
+
+    Args:
+        dim: the dimension along which the mean is taken; None for the whole tensor.
+        derivative: whose gradient it is.
+
+    Source: Yong et al. 2020 (arXiv 2004.01461). Also: FreeGrad `centralize(dim)`.
+    """
+
+    dim: int | None = -1
+    derivative: AnyDerivative = STRAIGHT_THROUGH
+    elementwise = False  # type: ignore[override]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.dim is not None:
+            require_number(self, "dim", integer=True)
+
+    def changed(self, grad_input: Tensor, x: Tensor, grad_output: Tensor) -> Tensor:
+        return grad_input - grad_input.mean(dim=self.dim, keepdim=True)
+
+
+def finite(x: Tensor) -> Tensor:
+    """x with ±inf brought back to the largest numbers."""
+    limits = torch.finfo(x.dtype)
+    return x.clamp(limits.min, limits.max)
