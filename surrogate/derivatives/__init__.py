@@ -1,32 +1,10 @@
 """What is reported: the derivatives of pairs, pointwise or dependent on the upstream gradient."""
 
-from surrogate.derivatives.algebra import Split as Split
-from surrogate.derivatives.base import Derivative as Derivative
-from surrogate.derivatives.base import Pointwise as Pointwise
-from surrogate.derivatives.base import UpstreamDependent as UpstreamDependent
-from surrogate.derivatives.base import derivatives as derivatives
-from surrogate.derivatives.bells import Cauchy as Cauchy
-from surrogate.derivatives.bells import Cosines as Cosines
-from surrogate.derivatives.bells import FastSigmoid as FastSigmoid
-from surrogate.derivatives.bells import Gaussian as Gaussian
-from surrogate.derivatives.bells import Hyperbola as Hyperbola
-from surrogate.derivatives.bells import Laplace as Laplace
-from surrogate.derivatives.bells import Logistic as Logistic
-from surrogate.derivatives.bells import PeriodicLaplace as PeriodicLaplace
-from surrogate.derivatives.bells import SwishSign as SwishSign
-from surrogate.derivatives.bells import Triangle as Triangle
-from surrogate.derivatives.blurred import Blurred as Blurred
-from surrogate.derivatives.directional import Directional as Directional
-from surrogate.derivatives.shapes import Box as Box
-from surrogate.derivatives.shapes import Constant as Constant
-from surrogate.derivatives.shapes import DerivativeOf as DerivativeOf
-from surrogate.derivatives.shapes import Exact as Exact
-from surrogate.derivatives.stochastic import Noisy as Noisy
-from surrogate.derivatives.stochastic import Perturbed as Perturbed
-from surrogate.derivatives.stochastic import Uniform as Uniform
-from surrogate.derivatives.upstream import EWGS as EWGS
-from surrogate.derivatives.upstream import Centralise as Centralise
-from surrogate.derivatives.upstream import ClipNorm as ClipNorm
-from surrogate.derivatives.upstream import ClipValue as ClipValue
-from surrogate.derivatives.upstream import GradientNoise as GradientNoise
-from surrogate.derivatives.upstream import Towards as Towards
+from surrogate.derivatives.algebra import *
+from surrogate.derivatives.base import *
+from surrogate.derivatives.bells import *
+from surrogate.derivatives.blurred import *
+from surrogate.derivatives.directional import *
+from surrogate.derivatives.shapes import *
+from surrogate.derivatives.stochastic import *
+from surrogate.derivatives.upstream import *

@@ -28,6 +28,8 @@ from surrogate.describe import described_fields, require_choice, require_number
 from surrogate.functions.base import Elementwise
 from surrogate.varying import Number, varies
 
+__all__ = ["Split"]
+
 REACH, POINTS = 19.0, 2**20  # of the numerical measure: sinh(19) is about 10⁸
 
 

@@ -26,6 +26,8 @@ from surrogate.functions.base import Elementwise
 from surrogate.registry import Registry
 from surrogate.varying import Number, Varying
 
+__all__ = ["Derivative", "Pointwise", "UpstreamDependent", "derivatives"]
+
 Keeps = Literal["x", "mask", "nothing"]
 
 derivatives: Registry[type] = Registry("derivative")

@@ -19,6 +19,19 @@ from surrogate.describe import require_number
 from surrogate.functions.base import divisible
 from surrogate.varying import Number
 
+__all__ = [
+    "Cauchy",
+    "Cosines",
+    "FastSigmoid",
+    "Gaussian",
+    "Hyperbola",
+    "Laplace",
+    "Logistic",
+    "PeriodicLaplace",
+    "SwishSign",
+    "Triangle",
+]
+
 
 @dataclass(frozen=True, repr=False)
 class Bell(Pointwise):

@@ -17,6 +17,8 @@ from surrogate.functions.base import Elementwise, Function, divisible
 from surrogate.tables import constant_table, look_up
 from surrogate.varying import Number, varies
 
+__all__ = ["Blurred"]
+
 LAYERS = 64  # boxes that stand for a kernel where nothing is known of the function
 MOST_NODES = 2**16  # of a table
 CELLS_PER_WIDTH = 4096  # of the fine grid that a table is made from

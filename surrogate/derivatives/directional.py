@@ -13,6 +13,8 @@ from surrogate.derivatives.shapes import unbound
 from surrogate.describe import require_number
 from surrogate.functions.base import Elementwise
 
+__all__ = ["Directional"]
+
 
 @derivatives.register
 @dataclass(frozen=True, repr=False)

@@ -16,6 +16,8 @@ from surrogate.describe import require_number
 from surrogate.functions.base import Elementwise, Function, slope_by_autograd
 from surrogate.varying import Number
 
+__all__ = ["Box", "Constant", "DerivativeOf", "Exact"]
+
 
 @derivatives.register
 @dataclass(frozen=True, repr=False)

@@ -20,6 +20,8 @@ from surrogate.describe import require_choice, require_number
 from surrogate.functions.base import Elementwise
 from surrogate.varying import Number
 
+__all__ = ["Noisy", "Perturbed", "Uniform"]
+
 Bits = TypeVar("Bits", Tensor, int)
 
 

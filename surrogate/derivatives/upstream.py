@@ -20,6 +20,8 @@ from surrogate.describe import require_number
 from surrogate.functions.base import Elementwise
 from surrogate.varying import Number
 
+__all__ = ["EWGS", "Centralise", "ClipNorm", "ClipValue", "GradientNoise", "Towards"]
+
 AnyDerivative = Derivative | Elementwise
 
 STRAIGHT_THROUGH = Constant()

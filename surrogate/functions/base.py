@@ -17,6 +17,8 @@ from surrogate.varying import Number, settled, varying_numbers
 if TYPE_CHECKING:
     from surrogate.derivatives.kernels import Kernel
 
+__all__ = ["Function", "functions"]
+
 Elementwise = Callable[[Tensor], Tensor]
 
 functions: Registry[type] = Registry("function")

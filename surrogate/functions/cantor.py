@@ -15,6 +15,8 @@ from surrogate.evaluation import evaluate
 from surrogate.functions.base import PiecewiseConstant, functions
 from surrogate.tables import constant_table, look_up
 
+__all__ = ["Cantor"]
+
 SHALLOW = 10  # the depth up to which one look-up does
 
 

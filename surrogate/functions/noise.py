@@ -13,6 +13,8 @@ from surrogate.describe import require_number
 from surrogate.functions.base import Function, divisible, functions
 from surrogate.tables import constant_table, look_up
 
+__all__ = ["PerlinNoise"]
+
 LATTICE_POINTS = 256
 
 

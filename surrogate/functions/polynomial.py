@@ -11,6 +11,8 @@ from torch import Tensor
 
 from surrogate.functions.base import Function, functions
 
+__all__ = ["Polynomial"]
+
 
 @functions.register
 @dataclass(frozen=True, repr=False)

@@ -15,6 +15,17 @@ from surrogate.varying import Number
 if TYPE_CHECKING:
     from surrogate.derivatives.kernels import Kernel
 
+__all__ = [
+    "Ceil",
+    "FakeQuantize",
+    "Floor",
+    "MultiSpike",
+    "Round",
+    "Ternary",
+    "Trunc",
+    "UniformQuantizer",
+]
+
 
 @functions.register
 @dataclass(frozen=True, repr=False)

@@ -17,6 +17,8 @@ from surrogate.varying import Number
 if TYPE_CHECKING:
     from surrogate.derivatives.kernels import Kernel
 
+__all__ = ["CELU", "ELU", "SELU", "LeakyReLU", "RReLU", "ReLU", "Threshold"]
+
 
 @functions.register
 @dataclass(frozen=True, repr=False)

@@ -16,6 +16,8 @@ from surrogate.varying import Number
 if TYPE_CHECKING:
     from surrogate.derivatives.kernels import Kernel
 
+__all__ = ["Clamp", "Hardshrink", "Hardsigmoid", "Hardswish", "Hardtanh", "ReLU6", "Softshrink"]
+
 
 @functions.register
 @dataclass(frozen=True, repr=False)

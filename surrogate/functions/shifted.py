@@ -21,6 +21,8 @@ from surrogate.varying import Number
 if TYPE_CHECKING:
     from surrogate.derivatives.kernels import Kernel
 
+__all__ = ["FTSwish", "FTSwishPlus", "GeneralReLU", "LiSHT", "LightReLU", "TReLU", "TiltReLU"]
+
 
 @functions.register
 @dataclass(frozen=True, repr=False)

@@ -18,6 +18,21 @@ from surrogate.varying import Number
 if TYPE_CHECKING:
     from surrogate.derivatives.kernels import Kernel
 
+__all__ = [
+    "GELU",
+    "BSiLU",
+    "Identity",
+    "LogSigmoid",
+    "Mish",
+    "SiLU",
+    "Sigmoid",
+    "Softplus",
+    "Softsign",
+    "Swish",
+    "Tanh",
+    "Tanhshrink",
+]
+
 
 def rectified_beyond(limit: float, formula: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """0 far below and x far above, where formulas of the kind x · s(x) meet ∞ · 0."""

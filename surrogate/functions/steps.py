@@ -22,6 +22,8 @@ from surrogate.varying import Number
 if TYPE_CHECKING:
     from surrogate.derivatives.kernels import Kernel
 
+__all__ = ["Heaviside", "Sign", "SoftStaircase", "Staircase"]
+
 
 @functions.register
 @dataclass(frozen=True, repr=False)

@@ -21,6 +21,8 @@ from surrogate.varying import Number
 if TYPE_CHECKING:
     from surrogate.derivatives.kernels import Kernel
 
+__all__ = ["SawtoothWave", "Sin", "SquareWave", "TriangleWave"]
+
 
 @functions.register
 @dataclass(frozen=True, repr=False)
