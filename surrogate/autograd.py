@@ -95,7 +95,7 @@ class _PointwiseReport(_Report):
         if kept is None or not kept.is_floating_point():
             slope = ctx.derivative.slope_from_kept(kept)
             return slope.to(ctx.dtype) if isinstance(slope, Tensor) else slope
-        return evaluate(ctx.derivative.slope_from_kept, kept)
+        return evaluate(ctx.derivative.slope_from_kept, kept, blocks=ctx.derivative.elementwise)
 
     @staticmethod
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
@@ -137,8 +137,9 @@ class _UpstreamRule(_Report):
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
         (x,) = ctx.saved_tensors
         of_x, of_value, _ = ctx.needs_input_grad
+        rule, blocks = ctx.derivative.rule, ctx.derivative.elementwise
         return (
-            evaluate(ctx.derivative.rule, x, grad_output) if of_x else None,
+            evaluate(rule, x, grad_output, blocks=blocks) if of_x else None,
             grad_output if of_value else None,
             None,
         )

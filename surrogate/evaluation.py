@@ -14,21 +14,22 @@ HALVES = (torch.float16, torch.bfloat16)
 BLOCK = 2**17  # elements; a few blocks of float32 fit into a core's cache
 
 
-def evaluate(formula: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
+def evaluate(formula: Callable[..., Tensor], *tensors: Tensor, blocks: bool = True) -> Tensor:
     """formula(*tensors) for an elementwise formula, in the dtype of the first tensor.
 
     float16 and bfloat16 are computed in float32. In eager mode on a CPU a formula of many operators
     would go through memory once for each; block by block its intermediate results stay in cache.
+    Without `blocks` the formula sees the whole: one that may not be elementwise has to.
     """
     dtype = tensors[0].dtype
     working = formula
     if dtype in HALVES:
         working = lambda *halves: formula(*(half.float() for half in halves)).to(dtype)
-    if not _worth_blocks(tensors):
+    if not (blocks and _worth_blocks(tensors)):
         return working(*tensors)
     result = torch.empty_like(tensors[0])
-    blocks = [_in_memory_order(tensor).split(BLOCK) for tensor in (result, *tensors)]
-    for target, *sources in zip(*blocks, strict=True):
+    pieces = [_in_memory_order(tensor).split(BLOCK) for tensor in (result, *tensors)]
+    for target, *sources in zip(*pieces, strict=True):
         target.copy_(working(*sources))
     return result
 

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from surrogate.describe import Described, name_of, require_number
 from surrogate.evaluation import require_like
-from surrogate.functions.base import Elementwise
+from surrogate.functions.base import Elementwise, Function
 from surrogate.registry import Registry
 
 derivatives: Registry[type] = Registry("derivative")
@@ -30,10 +30,17 @@ class Derivative(Described, ABC):
     """What a pair reports as its derivative. Subclass `Pointwise` or `UpstreamDependent`.
 
     It is `sign_dependent` if it is linear in the upstream gradient on each side of 0:
-    rule(x, c · g) = c · rule(x, g) for c > 0.
+    rule(x, c · g) = c · rule(x, g) for c > 0. It is `elementwise` if what it reports for an element
+    depends on that element alone: large tensors are then evaluated block by block.
     """
 
     sign_dependent = False
+
+    @property
+    def elementwise(self) -> bool:
+        """Whether all of its parts are. Nothing is known of a callable that is not ours."""
+        fields = dataclasses.fields(self)  # type: ignore[arg-type]
+        return all(_is_elementwise(getattr(self, field.name)) for field in fields)
 
     @abstractmethod
     def rule(self, x: Tensor, grad_output: Tensor) -> Tensor:
@@ -65,6 +72,12 @@ class Derivative(Described, ABC):
         return multiple(factor, self)  # type: ignore[arg-type]
 
     __rmul__ = __mul__
+
+
+def _is_elementwise(part: object) -> bool:
+    if isinstance(part, Derivative):
+        return part.elementwise
+    return isinstance(part, Function) or not callable(part)
 
 
 class Pointwise(Derivative):
