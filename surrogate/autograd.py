@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.autograd import Function
 
 from surrogate.derivatives.base import Derivative, Pointwise
-from surrogate.evaluation import evaluate, is_transformed, require_like
+from surrogate.evaluation import evaluate, is_exporting, is_transformed, require_like
 from surrogate.functions.base import Elementwise
 
 
@@ -32,12 +32,12 @@ def report(x: Tensor, function: Elementwise, derivative: Derivative) -> Tensor:
     value = require_like(function(hidden), x, "function", function)
     if isinstance(derivative, Pointwise):
         slope = partial(evaluate, derivative.slope)
-        if torch.compiler.is_exporting():
+        if is_exporting():
             return _spelled_out(value, x, slope)
         if torch.compiler.is_compiling():
             return _graft(value, x, slope(x))
         return _apply(_PointwiseReport, value, x, derivative)
-    if torch.compiler.is_exporting():
+    if is_exporting():
         raise RuntimeError(
             f"{derivative!r} depends on the upstream gradient, which torch.export can't represent: "
             "export the function by itself, or use a pointwise derivative"

@@ -59,6 +59,11 @@ def is_transformed() -> bool:
     return torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
 
 
+def is_exporting() -> bool:
+    """Whether torch.export is going on; torch 2.11's own answer is yes under torch.compile too."""
+    return torch.compiler._is_exporting_flag
+
+
 def require_floating(x: Tensor, owner: object) -> None:
     """Raise TypeError unless x is a real floating-point tensor."""
     if not isinstance(x, Tensor):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from surrogate.derivatives.base import Pointwise, derivatives
+from surrogate.derivatives.differences import mean_slope, slope_far_out
 from surrogate.derivatives.kernels import KERNELS, Kernel
 from surrogate.derivatives.shapes import unbound
 from surrogate.describe import require_choice, require_number
@@ -42,6 +44,8 @@ class Blurred(Pointwise):
       evaluates F 128 times for each slope; a `Function` that states its `period` or where it is
       `straight_outside` gets a table instead.
 
+    At ±inf it is the limit, or, where the function repeats and there is none, the mean slope.
+
     Args:
         function: F; the pair's own function if it is not given.
         width: of the kernel, in units of x.
@@ -68,19 +72,16 @@ class Blurred(Pointwise):
         function, kernel = self.function, KERNELS[self.kernel](self.width)
         if function is None:
             raise unbound(self)
-        period = getattr(function, "period", None)
-        straight_outside = getattr(function, "straight_outside", None)
-        if straight_outside is not None:
-            # Further out the slope no longer changes, and differences of F would lose digits.
-            low, high = straight_outside
-            margin = 2 * kernel.reach * self.width
-            x = x.clamp(low - margin, high + margin)
+        slope = partial(self._slope, function, kernel)
+        return slope_far_out(slope, function, x, kernel.reach * self.width)
+
+    def _slope(self, function: Elementwise, kernel: Kernel, x: Tensor) -> Tensor:
         closed = getattr(function, "blurred_slope", lambda x, kernel: None)(x, kernel)
         if closed is not None:
             return closed
         if self.kernel == "box":
             return _difference(function, x, self.width / 2) / self.width
-        if isinstance(function, Function) and (period or straight_outside):
+        if isinstance(function, Function) and (function.period or function.straight_outside):
             return self._from_table(function, kernel, x)
         return _from_layers(function, kernel, x)
 
@@ -113,11 +114,6 @@ def _from_layers(function: Elementwise, kernel: Kernel, x: Tensor) -> Tensor:
     return slope
 
 
-def _mean_slope(function: Function, period: float) -> float:
-    ends = torch.tensor([0.0, period], dtype=torch.float64)
-    return float(function(ends).diff() / period)
-
-
 def _extent(function: Function, kernel: Kernel) -> tuple[float, float]:
     """Start and length of the interval that tells all: one period, or up to the straight parts."""
     if function.period:
@@ -147,7 +143,8 @@ def _slope_table(blurred: Blurred) -> np.ndarray:
     cell = length / cells
     reach = math.ceil(kernel.reach * kernel.width / cell)
     if reach > MOST_CELLS:  # thousands of periods below the kernel: nothing is left but the mean
-        return np.stack([np.full(2, _mean_slope(function, length)), np.zeros(2)])
+        mean = float(mean_slope(torch.float64, torch.device("cpu"), function))
+        return np.stack([np.full(2, mean), np.zeros(2)])
 
     edges = start + cell * np.arange(-reach, cells + reach + 1)
     with torch.no_grad():

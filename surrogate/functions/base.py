@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from surrogate.describe import Described
-from surrogate.evaluation import evaluate, require_floating
+from surrogate.evaluation import evaluate, is_exporting, require_floating
 from surrogate.registry import Registry
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def slope_by_autograd(function: Elementwise, x: Tensor) -> Tensor:
     Raises:
         RuntimeError: under torch.export, which can't follow a derivative inside a forward pass.
     """
-    if torch.compiler.is_exporting():
+    if is_exporting():
         raise RuntimeError(
             f"torch.export can't follow the derivative of {function!r} by autograd; export needs a "
             "surrogate.functions.Function that gives its slope in closed form"
