@@ -73,7 +73,10 @@ def require_floating(x: Tensor, owner: object) -> None:
 
 
 def require_like(result: object, x: Tensor, role: str, owner: object) -> Tensor:
-    """Raise unless the result is a tensor with the shape and dtype of x."""
+    """The result; raise unless it is a tensor with the shape and dtype of x.
+
+    Under autocast torch may have chosen another floating-point dtype: then it is cast back.
+    """
     if not isinstance(result, Tensor):
         raise TypeError(
             f"{role} {name_of(owner)} must return a tensor, got {type(result).__name__}"
@@ -84,6 +87,10 @@ def require_like(result: object, x: Tensor, role: str, owner: object) -> Tensor:
             f"{tuple(x.shape)} became {tuple(result.shape)}"
         )
     if result.dtype != x.dtype:
+        device = x.device.type
+        cast = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
+        if cast and result.is_floating_point():
+            return result.to(x.dtype)
         raise TypeError(
             f"{role} {name_of(owner)} must keep the dtype of its input: "
             f"{x.dtype} became {result.dtype}"

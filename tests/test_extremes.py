@@ -44,7 +44,7 @@ PAIRS = [
     if not (isinstance(derivative, d.Exact) and isinstance(function, nn.Module))
 ]
 INPUTS = 10_000
-BATCH = 800  # bytes
+BATCH = 100
 
 
 @functools.cache
@@ -52,14 +52,13 @@ def inputs(dtype: torch.dtype) -> Tensor:
     """What hypothesis tries, of any size and of bits at random; all numbers of half precision."""
     if dtype.itemsize == 2:
         return torch.arange(-(2**15), 2**15).to(torch.int16).view(dtype)
-    bits, batch = 8 * dtype.itemsize, BATCH // dtype.itemsize
-    small_and_large = st.floats(width=bits) | st.floats(-10, 10, width=bits)
+    any_size = st.floats() if dtype == torch.float64 else st.floats(width=32)
     found: list[Tensor] = []
 
-    @settings(max_examples=300, deadline=None, database=None, derandomize=True)
+    @settings(max_examples=60 * dtype.itemsize, deadline=None, database=None, derandomize=True)
     @given(
-        st.lists(small_and_large, min_size=batch, max_size=batch),
-        st.binary(min_size=BATCH, max_size=BATCH),
+        st.lists(any_size | st.floats(-10, 10), min_size=BATCH, max_size=BATCH),
+        st.binary(min_size=8 * BATCH, max_size=8 * BATCH),
     )
     def collect(numbers: list[float], raw: bytes) -> None:
         found.append(torch.tensor(numbers, dtype=dtype))
@@ -109,7 +108,7 @@ def test_values_are_finite(function: reference.Elementwise, dtype: torch.dtype) 
 @pytest.mark.parametrize("pair", PAIRS)
 def test_slopes_are_finite(pair: SurrogateActivation, dtype: torch.dtype) -> None:
     x = inputs(dtype).clone().requires_grad_()
-    for sign in (1, -1):
+    for sign in (1, -1) if isinstance(pair.derivative, d.UpstreamDependent) else (1,):
         (gradient,) = torch.autograd.grad(pair(x), x, torch.full_like(x, sign))
         assert_finite("slope", gradient, x.detach())
 
@@ -117,3 +116,15 @@ def test_slopes_are_finite(pair: SurrogateActivation, dtype: torch.dtype) -> Non
 @pytest.mark.parametrize("pair", PAIRS)
 def test_limits(pair: SurrogateActivation) -> None:
     surrogate.check(pair, modes=["extremes"], dtypes=[torch.float32]).raise_if_wrong()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("name", surrogate.names())
+def test_more_elements_than_a_32_bit_index_counts(name: str, dtype: torch.dtype) -> None:
+    """On a device without memory: shapes, dtypes and operators as they would be."""
+    x = torch.empty(2**16, 2**15 + 1, dtype=dtype, device="meta", requires_grad=True)
+    assert x.numel() > 2**31
+    y = surrogate.get(name)(x)
+    assert (y.shape, y.dtype, y.device) == (x.shape, x.dtype, x.device)
+    (gradient,) = torch.autograd.grad(y, x, torch.empty_like(y))
+    assert (gradient.shape, gradient.dtype, gradient.device) == (x.shape, x.dtype, x.device)

@@ -65,8 +65,8 @@ def slope_by_autograd(function: Elementwise, x: Tensor) -> Tensor:
             f"torch.export can't follow the derivative of {function!r} by autograd; export needs a "
             "surrogate.functions.Function that gives its slope in closed form"
         )
-    pullback = torch.func.vjp(function, x)[1]
-    return pullback(torch.ones_like(x))[0]
+    y, pullback, *_ = torch.func.vjp(function, x)
+    return pullback(torch.ones_like(y))[0]  # whose dtype is for autocast to choose
 
 
 def divisible(x: Tensor, period: float) -> Tensor:
