@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.autograd import Function
 
 from surrogate.derivatives.base import Derivative, Pointwise
-from surrogate.evaluation import evaluate, is_transformed, require_like
+from surrogate.evaluation import evaluate, is_exporting, is_transformed, require_like
 from surrogate.functions.base import Elementwise
 from surrogate.varying import settled
 
@@ -39,12 +39,12 @@ def report(
     hidden = x.detach()
     value = require_like(function(hidden), x, "function", function)
     if isinstance(derivative, Pointwise):
-        if torch.compiler.is_exporting():
+        if is_exporting():
             return _spelled_out(value, x, partial(_slope, settled(derivative, numbers)))
         if torch.compiler.is_compiling():
             return _graft(value, x, _slope(settled(derivative, numbers), x))
         return _apply(_PointwiseReport, value, x, derivative, numbers)
-    if torch.compiler.is_exporting():
+    if is_exporting():
         raise RuntimeError(
             f"{derivative!r} depends on the upstream gradient, which torch.export can't represent: "
             "export the function by itself, or use a pointwise derivative"
@@ -58,11 +58,11 @@ def report(
 
 
 def _slope(derivative: Pointwise, x: Tensor) -> Tensor:
-    return evaluate(derivative.slope, x, whole=not derivative.elementwise)
+    return evaluate(derivative.slope, x, blocks=derivative.elementwise)
 
 
 def _rule(derivative: Derivative, x: Tensor, grad_output: Tensor) -> Tensor:
-    return evaluate(derivative.rule, x, grad_output, whole=not derivative.elementwise)
+    return evaluate(derivative.rule, x, grad_output, blocks=derivative.elementwise)
 
 
 class _Held:
@@ -119,8 +119,8 @@ class _PointwiseReport(_Report):
         if kept is None or not kept.is_floating_point():
             slope = derivative.slope_from_kept(kept)
             return slope.to(ctx.dtype) if isinstance(slope, Tensor) else slope
-        whole = bool(numbers) or not derivative.elementwise
-        return evaluate(derivative.slope_from_kept, kept, whole=whole)
+        blocks = not numbers and derivative.elementwise
+        return evaluate(derivative.slope_from_kept, kept, blocks=blocks)
 
     @staticmethod
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:

@@ -14,22 +14,23 @@ HALVES = (torch.float16, torch.bfloat16)
 BLOCK = 2**17  # elements; a few blocks of float32 fit into a core's cache
 
 
-def evaluate(formula: Callable[..., Tensor], *tensors: Tensor, whole: bool = False) -> Tensor:
-    """formula(*tensors), in the dtype of the first tensor.
+def evaluate(formula: Callable[..., Tensor], *tensors: Tensor, blocks: bool = True) -> Tensor:
+    """formula(*tensors) for an elementwise formula, in the dtype of the first tensor.
 
     float16 and bfloat16 are computed in float32. In eager mode on a CPU a formula of many operators
     would go through memory once for each; block by block its intermediate results stay in cache.
-    A formula that is not elementwise, or that autograd has to follow, is evaluated as a whole.
+    Without `blocks` the formula sees the whole: one that may not be elementwise has to,
+    and one that autograd follows to numbers in it.
     """
     dtype = tensors[0].dtype
     working = formula
     if dtype in HALVES:
         working = lambda *halves: formula(*(half.float() for half in halves)).to(dtype)
-    if whole or not _worth_blocks(tensors):
+    if not (blocks and _worth_blocks(tensors)):
         return working(*tensors)
     result = torch.empty_like(tensors[0])
-    blocks = [_in_memory_order(tensor).split(BLOCK) for tensor in (result, *tensors)]
-    for target, *sources in zip(*blocks, strict=True):
+    pieces = [_in_memory_order(tensor).split(BLOCK) for tensor in (result, *tensors)]
+    for target, *sources in zip(*pieces, strict=True):
         target.copy_(working(*sources))
     return result
 
@@ -59,6 +60,11 @@ def is_transformed() -> bool:
     return torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
 
 
+def is_exporting() -> bool:
+    """Whether torch.export is going on; torch 2.11's own answer is yes under torch.compile too."""
+    return torch.compiler._is_exporting_flag
+
+
 def require_floating(x: Tensor, owner: object) -> None:
     """Raise TypeError unless x is a real floating-point tensor."""
     if not isinstance(x, Tensor):
@@ -68,7 +74,10 @@ def require_floating(x: Tensor, owner: object) -> None:
 
 
 def require_like(result: object, x: Tensor, role: str, owner: object) -> Tensor:
-    """Raise unless the result is a tensor with the shape and dtype of x."""
+    """The result; raise unless it is a tensor with the shape and dtype of x.
+
+    Under autocast torch may have chosen another floating-point dtype: then it is cast back.
+    """
     if not isinstance(result, Tensor):
         raise TypeError(
             f"{role} {name_of(owner)} must return a tensor, got {type(result).__name__}"
@@ -79,6 +88,10 @@ def require_like(result: object, x: Tensor, role: str, owner: object) -> Tensor:
             f"{tuple(x.shape)} became {tuple(result.shape)}"
         )
     if result.dtype != x.dtype:
+        device = x.device.type
+        cast = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
+        if cast and result.is_floating_point():
+            return result.to(x.dtype)
         raise TypeError(
             f"{role} {name_of(owner)} must keep the dtype of its input: "
             f"{x.dtype} became {result.dtype}"

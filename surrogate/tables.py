@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from typing import Concatenate, ParamSpec
+from typing import Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch._guards import active_fake_mode
+from torch.torch_version import TorchVersion
 
 Arguments = ParamSpec("Arguments")
+Function = TypeVar("Function", bound=Callable[..., object])
 
 
 def look_up(table: Tensor, index: Tensor) -> Tensor:
@@ -55,13 +58,40 @@ def constant_table(
         with ThreadPoolExecutor(1) as elsewhere:
             return elsewhere.submit(make).result()
 
-    @torch.compiler.assume_constant_result
+    @_as_constant
+    def held(
+        dtype: torch.dtype,
+        device: torch.device,
+        *args: Arguments.args,
+        **kwargs: Arguments.kwargs,
+    ) -> tuple[Tensor]:
+        # In a tuple, as torch.compile before 2.15 takes two bare tensors in a graph for the same.
+        return (tensor(dtype, device, *args, **kwargs),)
+
     def table(
         dtype: torch.dtype,
         device: torch.device,
         *args: Arguments.args,
         **kwargs: Arguments.kwargs,
     ) -> Tensor:
-        return tensor(dtype, device, *args, **kwargs)
+        (result,) = held(dtype, device, *args, **kwargs)
+        return _faked(result)
 
     return table
+
+
+def _faked(table: Tensor) -> Tensor:
+    """A fake one for those who run a model on fake tensors; torch's own tracers take the real."""
+    if torch.compiler.is_compiling():
+        return table
+    mode = active_fake_mode()
+    return table if mode is None or mode.allow_non_fake_inputs else mode.from_tensor(table)
+
+
+def _as_constant(function: Function) -> Function:
+    """What torch.compile calls once, for a constant; older ones can't, and break the graph."""
+    if TorchVersion(torch.__version__) >= "2.12":
+        return torch.compiler.assume_constant_result(function)  # type: ignore[return-value]
+    return torch.compiler.disable(  # type: ignore[return-value]
+        function, reason="look-up tables are constants of the graph from torch 2.12 on"
+    )

@@ -15,6 +15,7 @@ import surrogate
 from surrogate import SurrogateActivation
 from surrogate import derivatives as d
 from surrogate import functions as f
+from surrogate.activation import AnyDerivative
 from surrogate.catalogue import catalogue
 
 NAMES = surrogate.names()
@@ -173,14 +174,37 @@ def test_nothing_is_recorded_without_need() -> None:
     assert torch.equal(gradient, torch.ones(10))
 
 
-def test_autocast_keeps_dtypes() -> None:
+@pytest.mark.parametrize("low", [torch.bfloat16, torch.float16], ids=str)
+def test_autocast_keeps_dtypes(low: torch.dtype) -> None:
     net = nn.Sequential(nn.Linear(4, 4), surrogate.get("staircase_blurred"), nn.Linear(4, 1))
     x = torch.randn(8, 4)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    with torch.autocast("cpu", dtype=low):
         y = net(x)
-    assert y.dtype == torch.bfloat16
+    assert y.dtype == low
     y.float().sum().backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in net.parameters())
+
+
+@pytest.mark.parametrize("low", [torch.bfloat16, torch.float16], ids=str)
+@pytest.mark.parametrize(
+    "derivative",
+    [d.Constant(2.0), d.Exact(), d.DerivativeOf(nn.PReLU()), nn.PReLU(), d.Directional()],
+    ids=repr,
+)
+def test_autocast_of_a_function_that_it_casts(derivative: AnyDerivative, low: torch.dtype) -> None:
+    """torch runs PReLU in half precision then; the pair keeps the dtype of its input."""
+    pair = SurrogateActivation(nn.PReLU(), derivative)
+    for dtype in (torch.float32, low):
+        x = (torch.randint(-8, 8, (20,)) / 4 + 0.125).to(dtype).requires_grad_()
+        upstream = torch.ones_like(x)
+        with torch.autocast("cpu", dtype=low):
+            y = pair(x)
+            (inside,) = torch.autograd.grad(y, x, upstream, retain_graph=True)
+        (outside,) = torch.autograd.grad(y, x, upstream)
+        assert y.dtype == inside.dtype == outside.dtype == dtype
+        expected = pair.derivative.bind(pair.function).rule(x.float(), upstream.float())
+        for gradient in (inside, outside):
+            torch.testing.assert_close(gradient.float(), expected, rtol=0.02, atol=1e-3)
 
 
 def test_text_of_a_pair() -> None:

@@ -6,6 +6,11 @@ import pytest
 import torch
 
 import surrogate
+from surrogate import SurrogateActivation
+from surrogate import derivatives as d
+from surrogate import functions as f
+from surrogate.activation import AnyDerivative
+from surrogate.derivatives.base import as_derivative
 from surrogate.evaluation import BLOCK
 from tests import reference
 
@@ -44,3 +49,35 @@ def test_gradients_of_large_tensors(name: str, layout: str) -> None:
         for piece, part in zip(x.split(1), upstream.split(1), strict=True)
     ]
     torch.testing.assert_close(gradient, torch.cat(pieces))
+
+
+@pytest.mark.parametrize(
+    "derivative",
+    [
+        lambda x: x - x.mean(),
+        lambda x, grad_output: grad_output - grad_output.mean(),
+        2 * as_derivative(lambda x: x - x.mean()) + d.Box(),
+        0.5 * as_derivative(lambda x, grad_output: grad_output - grad_output.mean()),
+        d.Noisy(lambda x: x - x.mean(), std=0.1),
+        d.Directional(lambda x: x - x.mean(), d.Constant()),
+        d.Directional(width=0.5),
+        d.DerivativeOf(lambda x: x * x.mean()),
+        d.Blurred(lambda x: x - x.mean(), kernel="box"),
+    ],
+    ids=str,
+)
+def test_what_may_not_be_elementwise_sees_the_whole_tensor(derivative: AnyDerivative) -> None:
+    x = torch.randn(2 * BLOCK + 1, requires_grad=True)
+    pair = SurrogateActivation(lambda x: x * (x.detach() > x.detach().mean()), derivative)
+    upstream = torch.randn_like(x)
+    expected = pair.derivative.bind(pair.function).rule(x.detach(), upstream)
+    (gradient,) = torch.autograd.grad(pair(x), x, upstream)
+    torch.testing.assert_close(gradient, expected, rtol=0, atol=0)
+
+
+def test_a_derivative_is_elementwise_if_its_parts_are() -> None:
+    of_user, of_ours = as_derivative(torch.tanh), d.Blurred(f.Staircase(), width=0.3)
+    assert (of_ours + d.Noisy(d.Constant(), 0.1) + d.Directional(d.Exact(), d.Box())).elementwise
+    assert not (of_ours + 2 * of_user).elementwise
+    assert not d.Noisy(of_user, 0.1).elementwise
+    assert not d.Directional().bind(torch.nn.PReLU(3)).elementwise

@@ -100,10 +100,11 @@ def test_cantor_is_exact(depth: int, dtype: torch.dtype) -> None:
             jumps.nextafter(torch.tensor(-1.0, dtype=dtype)),
         ]
     )
-    tiny = torch.tensor([1e-30, -1e-30, -1e-9, 3.5, -2.25, 1e6 + 0.125], dtype=dtype)
-    x = torch.cat([torch.randn(300, dtype=dtype), jumps, tiny])
-    expected = torch.tensor([float(reference.cantor(v, depth)) for v in x.tolist()])
-    assert torch.equal(f.Cantor(depth)(x), expected.to(dtype))
+    small = torch.tensor([1e-30, -1e-30, -1e-9, 3.5, -2.25, 1e6 + 0.125], dtype=dtype)
+    large = torch.tensor([2.0**49 + 0.625, -(2.0**50) + 0.75, 2.0**90, 1e38, -1e38], dtype=dtype)
+    x = torch.cat([torch.randn(300, dtype=dtype), jumps, small, large])
+    expected = [float(reference.cantor(v, depth)) for v in x.tolist()]
+    assert torch.equal(f.Cantor(depth)(x), torch.tensor(expected, dtype=torch.float64).to(dtype))
 
 
 @given(st.floats(-1e3, 1e3, width=32))

@@ -8,6 +8,7 @@ from itertools import count
 import pytest
 import torch
 from torch import Tensor
+from torch._subclasses import FakeTensorMode
 from torch.func import grad, jvp, vmap
 
 import surrogate
@@ -27,6 +28,20 @@ def pairs() -> list[SurrogateActivation]:
     ]
 
 
+def on_meta(pair: SurrogateActivation, x: Tensor) -> None:
+    y = pair(x.to("meta").requires_grad_())
+    y.sum().backward()
+    assert y.is_meta
+
+
+def on_fake_tensors(pair: SurrogateActivation, x: Tensor) -> None:
+    with FakeTensorMode() as mode:
+        fake = mode.from_tensor(x).requires_grad_()
+        pair(fake).sum().backward()
+    assert fake.grad is not None
+    assert fake.grad.shape == x.shape
+
+
 @pytest.mark.parametrize(
     "first_use",
     [
@@ -35,8 +50,10 @@ def pairs() -> list[SurrogateActivation]:
         lambda pair, x: torch.export.export(pair, (x,)),
         lambda pair, x: torch.compile(grad(lambda x: pair(x).sum()), backend="eager")(x),
         lambda pair, x: torch.inference_mode()(pair)(x),
+        on_meta,
+        on_fake_tensors,
     ],
-    ids=["jvp", "vmap", "export", "compile", "inference"],
+    ids=["jvp", "vmap", "export", "compile", "inference", "meta", "fake"],
 )
 def test_first_use_leaves_plain_tensors(
     first_use: Callable[[SurrogateActivation, Tensor], object],
@@ -49,3 +66,11 @@ def test_first_use_leaves_plain_tensors(
         y.sum().backward()
         assert type(x.grad) is Tensor
         assert x.grad.isfinite().all()
+
+
+def test_tables_of_one_graph_are_kept_apart() -> None:
+    """torch 2.13 took two tables for one: those of one pair, and of two."""
+    net = torch.nn.Sequential(*(pair for pair in (*pairs(), *pairs())))
+    x = torch.randn(20)
+    compiled = torch.compile(net, fullgraph=True, backend="aot_eager")
+    torch.testing.assert_close(compiled(x), net(x))

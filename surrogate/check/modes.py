@@ -198,10 +198,13 @@ mode("checkpoint")(partial(_checkpointed, False))
 mode("checkpoint, reentrant")(partial(_checkpointed, True))
 
 
-@mode("autocast bfloat16")
-def autocast(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
-    with torch.autocast(x.device.type, torch.bfloat16):
+def _autocast(dtype: torch.dtype, module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
+    with torch.autocast(x.device.type, dtype):
         return backward(module, x, upstream)
+
+
+mode("autocast bfloat16")(partial(_autocast, torch.bfloat16))
+mode("autocast float16")(partial(_autocast, torch.float16))
 
 
 @mode("deepcopy")

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from surrogate.describe import Described, name_of
 from surrogate.evaluation import require_like
-from surrogate.functions.base import Elementwise
+from surrogate.functions.base import Elementwise, Function
 from surrogate.registry import Registry
 from surrogate.varying import Number, Varying
 
@@ -37,15 +37,17 @@ class Derivative(Described, ABC):
     """What a pair reports as its derivative. Subclass `Pointwise` or `UpstreamDependent`.
 
     It is `sign_dependent` if it is linear in the upstream gradient on each side of 0:
-    rule(x, c · g) = c · rule(x, g) for c > 0; and `elementwise` if each element of the result
-    depends on the elements at the same place alone.
+    rule(x, c · g) = c · rule(x, g) for c > 0. It is `elementwise` if what it reports for an element
+    depends on that element alone: large tensors are then evaluated block by block.
     """
 
     sign_dependent = False
 
     @property
     def elementwise(self) -> bool:
-        return all(part.elementwise for part in self.parts().values())
+        """Whether all of its parts are. Nothing is known of a callable that is not ours."""
+        fields = dataclasses.fields(self)  # type: ignore[arg-type]
+        return all(_is_elementwise(getattr(self, field.name)) for field in fields)
 
     @abstractmethod
     def rule(self, x: Tensor, grad_output: Tensor) -> Tensor:
@@ -82,6 +84,12 @@ class Derivative(Described, ABC):
 
     def __sub__(self, other: Derivative) -> Derivative:
         return self + -1 * other if isinstance(other, Derivative) else NotImplemented
+
+
+def _is_elementwise(part: object) -> bool:
+    if isinstance(part, Derivative):
+        return part.elementwise
+    return isinstance(part, Function) or not callable(part)
 
 
 class Pointwise(Derivative):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from surrogate.derivatives.base import Pointwise, derivatives
+from surrogate.derivatives.differences import difference, mean_slope, slope_far_out
 from surrogate.derivatives.kernels import KERNELS, Kernel
 from surrogate.derivatives.shapes import OfFunction, unbound
 from surrogate.describe import require_choice, require_number
@@ -44,6 +46,8 @@ class Blurred(OfFunction, Pointwise):
       evaluates F 128 times for each slope; a `Function` that states its `period` or where it is
       `straight_outside` gets a table instead, if its numbers and the width are fixed.
 
+    At ±inf it is the limit, or, where the function repeats and there is none, the mean slope.
+
     Args:
         function: F; the pair's own function if it is not given.
         width: of the kernel, in units of x.
@@ -66,15 +70,16 @@ class Blurred(OfFunction, Pointwise):
         function, kernel = self.function, KERNELS[self.kernel](self.width)
         if function is None:
             raise unbound(self)
-        period = getattr(function, "period", None)
-        straight_outside = getattr(function, "straight_outside", None)
-        x = nearer(function, x, 2 * kernel.reach * self.width)
+        slope = partial(self._slope, function, kernel)
+        return slope_far_out(slope, function, x, kernel.reach * self.width)
+
+    def _slope(self, function: Elementwise, kernel: Kernel, x: Tensor) -> Tensor:
         closed = getattr(function, "blurred_slope", lambda x, kernel: None)(x, kernel)
         if closed is not None:
             return closed
         if self.kernel == "box":
             return difference(function, x, self.width / 2) / self.width
-        if isinstance(function, Function) and (period or straight_outside) and not varies(self):
+        if isinstance(function, Function) and _has_extent(function) and not varies(self):
             return self._from_table(function, kernel, x)
         return _from_layers(function, kernel, x)
 
@@ -93,21 +98,8 @@ class Blurred(OfFunction, Pointwise):
         return look_up(slopes, node) + look_up(rises, node) * (place - node)
 
 
-def nearer(function: Elementwise, x: Tensor, margin: float) -> Tensor:
-    """x, but no further than the margin from where the function is not straight.
-
-    Further out its slope no longer changes, and differences of it would lose digits.
-    """
-    straight_outside = getattr(function, "straight_outside", None)
-    if straight_outside is None:
-        return x
-    low, high = straight_outside
-    return x.clamp(low - margin, high + margin)
-
-
-def difference(function: Elementwise, x: Tensor, radius: float | Tensor) -> Tensor:
-    """The rise of the function over a box around x."""
-    return function(x + radius) - function(x - radius)
+def _has_extent(function: Function) -> bool:
+    return bool(function.period or function.straight_outside)
 
 
 def _from_layers(function: Elementwise, kernel: Kernel, x: Tensor) -> Tensor:
@@ -118,11 +110,6 @@ def _from_layers(function: Elementwise, kernel: Kernel, x: Tensor) -> Tensor:
     for radius in radii:
         slope = slope + height * difference(function, x, radius)
     return slope
-
-
-def _mean_slope(function: Function, period: float) -> float:
-    ends = torch.tensor([0.0, period], dtype=torch.float64)
-    return float(function(ends).diff() / period)
 
 
 def _extent(function: Function, kernel: Kernel) -> tuple[float, float]:
@@ -154,7 +141,8 @@ def _slope_table(blurred: Blurred) -> np.ndarray:
     cell = length / cells
     reach = math.ceil(kernel.reach * kernel.width / cell)
     if reach > MOST_CELLS:  # thousands of periods below the kernel: nothing is left but the mean
-        return np.stack([np.full(2, _mean_slope(function, length)), np.zeros(2)])
+        mean = float(mean_slope(torch.float64, torch.device("cpu"), function))
+        return np.stack([np.full(2, mean), np.zeros(2)])
 
     edges = start + cell * np.arange(-reach, cells + reach + 1)
     with torch.no_grad():

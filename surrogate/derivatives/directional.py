@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from surrogate.derivatives.base import Pointwise, UpstreamDependent, as_pointwise, derivatives
+from surrogate.derivatives.differences import slope_far_out
 from surrogate.derivatives.shapes import unbound
 from surrogate.describe import require_number
 from surrogate.functions.base import Elementwise
@@ -74,10 +75,16 @@ class Directional(UpstreamDependent):
 
 @dataclass(frozen=True, repr=False)
 class Secant(Pointwise):
-    """slope(x) = [F(x + width) − F(x)] / width; to the left if width is negative."""
+    """slope(x) = [F(x + width) − F(x)] / width; to the left if width is negative.
+
+    At ±inf it is the limit, or, where F repeats and there is none, the mean slope.
+    """
 
     function: Elementwise
     width: float
 
     def slope(self, x: Tensor) -> Tensor:
+        return slope_far_out(self._quotient, self.function, x, abs(self.width))
+
+    def _quotient(self, x: Tensor) -> Tensor:
         return (self.function(x + self.width) - self.function(x)) / self.width

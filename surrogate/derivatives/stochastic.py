@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from surrogate.derivatives.base import Pointwise, as_pointwise, derivatives
-from surrogate.derivatives.blurred import difference, nearer
+from surrogate.derivatives.differences import difference, slope_far_out
 from surrogate.derivatives.kernels import Gaussian
 from surrogate.derivatives.shapes import OfFunction, unbound
 from surrogate.describe import require_choice, require_number
@@ -121,11 +122,15 @@ class Perturbed(OfFunction, Pointwise):
     def slope(self, x: Tensor) -> Tensor:
         if self.function is None:
             raise unbound(self)
-        at = nearer(self.function, x, 2 * Gaussian.reach * self.width)
+        estimate = partial(self._estimate, self.function, x)
+        return slope_far_out(estimate, self.function, x, Gaussian.reach * self.width)
+
+    def _estimate(self, function: Elementwise, x: Tensor, at: Tensor) -> Tensor:
+        """The mean of the samples, with the noise of x and the differences of `at`."""
         slope = torch.zeros_like(x)
         for stream in range(self.samples):
             normal = normal_field(x, _mixed(self.seed ^ 0x85EBCA6B) ^ stream)
-            slope = slope + normal * difference(self.function, at, self.width * normal)
+            slope = slope + normal * difference(function, at, self.width * normal)
         return slope / (2 * self.width * self.samples)
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from surrogate.describe import Described
-from surrogate.evaluation import evaluate, require_floating
+from surrogate.evaluation import evaluate, is_exporting, require_floating
 from surrogate.registry import Registry
 from surrogate.varying import Number, settled, varying_numbers
 
@@ -43,7 +43,7 @@ class Function(Described, ABC):
     def __call__(self, x: Tensor) -> Tensor:
         require_floating(x, type(self).__name__)
         numbers = [number.current() for number in varying_numbers(self)]
-        return evaluate(settled(self, numbers).value, x, whole=bool(numbers))
+        return evaluate(settled(self, numbers).value, x, blocks=not numbers)
 
     @abstractmethod
     def value(self, x: Tensor) -> Tensor:
@@ -71,13 +71,13 @@ def slope_by_autograd(function: Elementwise, x: Tensor) -> Tensor:
     Raises:
         RuntimeError: under torch.export, which can't follow a derivative inside a forward pass.
     """
-    if torch.compiler.is_exporting():
+    if is_exporting():
         raise RuntimeError(
             f"torch.export can't follow the derivative of {function!r} by autograd; export needs a "
             "surrogate.functions.Function that gives its slope in closed form"
         )
-    pullback = torch.func.vjp(function, x)[1]
-    return pullback(torch.ones_like(x))[0]
+    y, pullback, *_ = torch.func.vjp(function, x)
+    return pullback(torch.ones_like(y))[0]  # whose dtype is for autocast to choose
 
 
 def divisible(x: Tensor, period: Number) -> Tensor:

@@ -78,9 +78,11 @@ class Cantor(PiecewiseConstant):
         one jump at most. Scaling by 2^m is exact, and so is the place within a cell, but in the
         last cell of each unit, which has no jump.
         """
-        scaled = x * 2 ** _cell_bits(self.depth)
+        cells = 2 ** _cell_bits(self.depth)
+        scaled = x * cells
         cell = torch.floor(scaled)
-        index = cell.to(torch.int64) & (2 ** _cell_bits(self.depth) - 1)
+        # The remainder first: the cell's number could overflow. It is NaN beyond the floats.
+        index = cell.remainder(cells).to(torch.int32) & (cells - 1)
         lower = look_up(_lower_value(x.dtype, x.device, self), index)
         jump = look_up(_jump_in_cell(x.dtype, x.device, self, x.dtype), index)
         return torch.add(lower, scaled - cell >= jump, alpha=2.0**-self.depth)

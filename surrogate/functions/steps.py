@@ -114,7 +114,8 @@ class SoftStaircase(Function):
 
     From almost hard corners (softness → 0) to a straight line (softness = 1). It has the hard
     staircase's fixed points and is smooth and strictly increasing: y' (the Poisson kernel) runs
-    from softness / (2 − softness) on the treads to (2 − softness) / softness on the risers.
+    from softness / (2 − softness) on the treads to (2 − softness) / softness on the risers. At
+    ±inf, where it has no limit but for softness = 1, y' is 1, its mean.
     """
 
     step: Number = 1.0
@@ -130,13 +131,14 @@ class SoftStaircase(Function):
 
     def value(self, x: Tensor) -> Tensor:
         r, angle = 1 - self.softness, self._angle(x)
-        y = x - self.step / math.pi * torch.atan2(r * angle.sin(), 1 + r * angle.cos())
-        return torch.where(angle.isnan(), x, y)
+        return x - self.step / math.pi * torch.atan2(r * angle.sin(), 1 + r * angle.cos())
 
     def slope(self, x: Tensor) -> Tensor:
         r, angle = 1 - self.softness, self._angle(x)
-        return (1 - r**2) / (1 + 2 * r * angle.cos() + r**2)
+        slope = (1 - r**2) / (1 + 2 * r * angle.cos() + r**2)
+        return torch.where(x.isinf(), 1.0, slope)
 
     def _angle(self, x: Tensor) -> Tensor:
         """θ, less the turns that are whole: the sine of a large angle would be inaccurate."""
-        return torch.fmod(divisible(x, self.step), self.step) * (2 * math.pi / self.step)
+        finite = x.masked_fill(x.isinf(), 0)
+        return torch.fmod(divisible(finite, self.step), self.step) * (2 * math.pi / self.step)

@@ -1,0 +1,130 @@
+"""No NaN that mathematics does not have, over the whole range of the floats."""
+
+from __future__ import annotations
+
+import functools
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+import surrogate
+from surrogate import SurrogateActivation
+from surrogate import derivatives as d
+from surrogate import functions as f
+from surrogate.check import DTYPES
+from surrogate.derivatives.base import Derivative, derivatives
+from surrogate.derivatives.kernels import KERNELS
+from surrogate.functions.base import functions
+from tests import reference
+
+FUNCTIONS = [function for function, _ in reference.FUNCTIONS]
+
+# Every registered derivative must be here; each is paired with every function.
+DERIVATIVES: list[Derivative] = [
+    d.Exact(),
+    d.DerivativeOf(f.SoftStaircase(0.5, 0.1)),
+    d.DerivativeOf(torch.tanh),
+    d.Constant(0.7),
+    d.Box(-0.5, 1.0, height=2.0),
+    *(d.Blurred(width=0.3, kernel=kernel) for kernel in KERNELS),
+    d.Blurred(torch.tanh, width=0.3),
+    d.Directional(),
+    d.Directional(d.Exact(), d.Constant(1.0), width=0.1),
+    d.Noisy(d.Exact(), std=0.3),
+    d.Noisy(d.Exact(), std=0.3, at="input"),
+    0.5 * d.Box() + d.Blurred(width=2.0),
+]
+PAIRS = [
+    pytest.param(SurrogateActivation(function, derivative).eval(), id=f"{function} / {derivative}")
+    for function in FUNCTIONS
+    for derivative in DERIVATIVES
+    if not (isinstance(derivative, d.Exact) and isinstance(function, nn.Module))
+]
+INPUTS = 10_000
+BATCH = 100
+
+
+@functools.cache
+def inputs(dtype: torch.dtype) -> Tensor:
+    """What hypothesis tries, of any size and of bits at random; all numbers of half precision."""
+    if dtype.itemsize == 2:
+        return torch.arange(-(2**15), 2**15).to(torch.int16).view(dtype)
+    any_size = st.floats() if dtype == torch.float64 else st.floats(width=32)
+    found: list[Tensor] = []
+
+    @settings(max_examples=60 * dtype.itemsize, deadline=None, database=None, derandomize=True)
+    @given(
+        st.lists(any_size | st.floats(-10, 10), min_size=BATCH, max_size=BATCH),
+        st.binary(min_size=8 * BATCH, max_size=8 * BATCH),
+    )
+    def collect(numbers: list[float], raw: bytes) -> None:
+        found.append(torch.tensor(numbers, dtype=dtype))
+        found.append(torch.frombuffer(bytearray(raw), dtype=dtype))
+
+    collect()
+    return torch.cat(found).unique()
+
+
+def test_every_registered_function_and_derivative_is_tried() -> None:
+    assert {functions[name] for name in functions} == {type(function) for function in FUNCTIONS}
+    assert {derivatives[name] for name in derivatives} <= {type(d) for d in DERIVATIVES}
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_enough_is_tried(dtype: torch.dtype) -> None:
+    x = inputs(dtype)
+    limits = torch.finfo(dtype)
+    assert x.isfinite().sum() >= INPUTS
+    for kind in (
+        x.isnan(),
+        x == torch.inf,
+        x == -torch.inf,
+        x == 0,
+        x.abs() < 1,
+        (x != 0) & (x.abs() < limits.smallest_normal),
+        (x.abs() > limits.max / 4) & x.isfinite(),
+    ):
+        assert kind.any()
+
+
+def assert_finite(what: str, y: Tensor, x: Tensor) -> None:
+    wrong = x.isfinite() & ~y.isfinite()
+    assert not wrong.any(), f"the {what} at {x[wrong][0].item()!r} is {y[wrong][0].item()!r}"
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("function", FUNCTIONS, ids=repr)
+def test_values_are_finite(function: reference.Elementwise, dtype: torch.dtype) -> None:
+    x = inputs(dtype)
+    y = function(x)
+    assert_finite("value", y, x)
+    assert y[x.isnan()].isnan().all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("pair", PAIRS)
+def test_slopes_are_finite(pair: SurrogateActivation, dtype: torch.dtype) -> None:
+    x = inputs(dtype).clone().requires_grad_()
+    for sign in (1, -1) if isinstance(pair.derivative, d.UpstreamDependent) else (1,):
+        (gradient,) = torch.autograd.grad(pair(x), x, torch.full_like(x, sign))
+        assert_finite("slope", gradient, x.detach())
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_limits(pair: SurrogateActivation) -> None:
+    surrogate.check(pair, modes=["extremes"], dtypes=[torch.float32]).raise_if_wrong()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("name", surrogate.names())
+def test_more_elements_than_a_32_bit_index_counts(name: str, dtype: torch.dtype) -> None:
+    """On a device without memory: shapes, dtypes and operators as they would be."""
+    x = torch.empty(2**16, 2**15 + 1, dtype=dtype, device="meta", requires_grad=True)
+    assert x.numel() > 2**31
+    y = surrogate.get(name)(x)
+    assert (y.shape, y.dtype, y.device) == (x.shape, x.dtype, x.device)
+    (gradient,) = torch.autograd.grad(y, x, torch.empty_like(y))
+    assert (gradient.shape, gradient.dtype, gradient.device) == (x.shape, x.dtype, x.device)
