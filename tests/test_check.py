@@ -196,6 +196,10 @@ def test_the_catalogue_is_right(name: str) -> None:
         "perlin(resolution=1000)",
         "SoftStaircase(step=0.3) / Exact()",
         "Staircase(step=0.3) / Blurred(width=0.05)",
+        "Staircase(step=0.001) / Blurred(width=0.15)",
+        "Staircase(step=0.001) / Directional(width=0.1)",
+        "Sin() / Blurred(width=10)",
+        "ReLU() / Directional()",
         "Cantor(depth=14, extend='clamp') / Blurred(width=0.1, kernel='logistic')",
     ],
 )

@@ -81,8 +81,8 @@ class Cantor(PiecewiseConstant):
         cells = 2 ** _cell_bits(self.depth)
         scaled = x * cells
         cell = torch.floor(scaled)
-        # The remainder first: the cell's number could overflow. It is NaN beyond the floats.
-        index = cell.remainder(cells).to(torch.int32) & (cells - 1)
+        # Of the cells of its own unit, so that the number fits; & for NaN, which is any integer.
+        index = torch.sub(cell, torch.floor(x), alpha=cells).to(torch.int32) & (cells - 1)
         lower = look_up(_lower_value(x.dtype, x.device, self), index)
         jump = look_up(_jump_in_cell(x.dtype, x.device, self, x.dtype), index)
         return torch.add(lower, scaled - cell >= jump, alpha=2.0**-self.depth)
