@@ -90,7 +90,8 @@ class SquareWave(PiecewiseConstant):
 
     def value(self, x: Tensor) -> Tensor:
         t = _phase(x, self.period)
-        return nan_where_nan(t, torch.ones_like(t).masked_fill(t < 0, -1))
+        y = torch.ones_like(t).masked_fill(t < 0, -1).masked_fill(t.isnan(), torch.nan)
+        return nan_where_nan(x, y)
 
 
 @functions.register
