@@ -50,7 +50,7 @@ def report(
             "export the function by itself, or use a pointwise derivative"
         )
     if torch.compiler.is_compiling():
-        if derivative.sign_dependent and derivative.elementwise:
+        if derivative.sign_dependent and derivative.elementwise is not False:
             rule, ones = partial(_rule, settled(derivative, numbers), x), torch.ones_like(x)
             return _graft_by_sign(value, x, rule(ones), rule(-ones))
         return _UpstreamRule.apply(_without_forward_mode(x), value, derivative, *numbers)
@@ -58,11 +58,11 @@ def report(
 
 
 def _slope(derivative: Pointwise, x: Tensor) -> Tensor:
-    return evaluate(derivative.slope, x, blocks=derivative.elementwise)
+    return evaluate(derivative.slope, x, blocks=bool(derivative.elementwise))
 
 
 def _rule(derivative: Derivative, x: Tensor, grad_output: Tensor) -> Tensor:
-    return evaluate(derivative.rule, x, grad_output, blocks=derivative.elementwise)
+    return evaluate(derivative.rule, x, grad_output, blocks=bool(derivative.elementwise))
 
 
 class _Held:
@@ -119,7 +119,7 @@ class _PointwiseReport(_Report):
         if kept is None or not kept.is_floating_point():
             slope = derivative.slope_from_kept(kept)
             return slope.to(ctx.dtype) if isinstance(slope, Tensor) else slope
-        blocks = not numbers and derivative.elementwise
+        blocks = not numbers and bool(derivative.elementwise)
         return evaluate(derivative.slope_from_kept, kept, blocks=blocks)
 
     @staticmethod

@@ -76,6 +76,18 @@ def test_moving_stretching_and_cutting(
     same(d.Split(a, a, at=distance), a)
 
 
+def test_split_at_a_tie() -> None:
+    x = torch.tensor([0.0, 0.5, 1.0])
+    left, right = d.Constant(1), d.Constant(2)
+    for tie, at_tie in (("left", 1), ("right", 2)):
+        for part in (right, 2 * d.DerivativeOf(f.ReLU())):
+            split = d.Split(left, part, 0.5, tie)
+            assert split.slope(x).tolist() == [1, at_tie, 2]
+            assert split.slope_from_kept(split.keep(x)).tolist() == [1, at_tie, 2]  # type: ignore[union-attr]
+    with pytest.raises(ValueError, match="Split: tie must be one of 'left', 'right', got 'middle'"):
+        d.Split(left, right, tie="middle")
+
+
 @given(pointwise)
 def test_what_is_kept_is_enough(a: d.Pointwise) -> None:
     kept = a.keep(X)

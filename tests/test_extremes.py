@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import pytest
 import torch
@@ -105,7 +106,7 @@ def test_enough_is_tried(dtype: torch.dtype) -> None:
         assert kind.any()
 
 
-def inside(function: object, dtype: torch.dtype) -> Tensor:
+def inside(function: Any, dtype: torch.dtype) -> Tensor:
     """The inputs at which the function's value is no larger than the largest number."""
     x, most = inputs(dtype), torch.finfo(dtype).max
     if isinstance(function, f.Polynomial):

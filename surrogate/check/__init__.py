@@ -133,6 +133,8 @@ def _row(subject: Subject, entry: Mode | Named) -> Row:
 
 def _error(subject: Subject, mode: Mode, x: Tensor, upstream: Tensor) -> float:
     """The largest error of what a mode gets."""
+    if mode.by_element and subject.by_tensor:
+        raise NotApplicableError("it reports for the tensor as a whole")
     if mode.order == 0:
         expected = subject.value(x)
     else:

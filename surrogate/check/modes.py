@@ -34,6 +34,7 @@ class Mode:
     run: Run
     order: int = 1  # 0: the value; 1: the reported derivative; 2, 3: derivatives of it
     needs_pointwise: bool = False  # an upstream-dependent derivative has to refuse it
+    by_element: bool = False  # an upstream gradient of its own for each element
     exact: bool = False  # bit for bit
     compiled: bool = False
 
@@ -138,7 +139,7 @@ def func_vjp(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
     return pullback(upstream.to(y.dtype))[0]
 
 
-@mode("vmap(grad)", compiled=True)
+@mode("vmap(grad)", compiled=True, by_element=True)
 def vmap_grad(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
     return vmap(grad(lambda x, upstream: module(x) * upstream))(x, upstream)
 
@@ -155,7 +156,7 @@ def dual_tensors(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
         return torch.zeros_like(x) if tangent is None else tangent
 
 
-@mode("jacrev", compiled=True)
+@mode("jacrev", compiled=True, by_element=True)
 def func_jacrev(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
     return _diagonal(jacrev(lambda x: module(x) * upstream)(x))
 

@@ -79,6 +79,7 @@ def dtype_kept(subject: Subject, x: Tensor) -> None:
 @named("layout kept")
 def layout_kept(subject: Subject, x: Tensor) -> float:
     """Any shape and order in memory: the numbers of the flat tensor, laid out as the input was."""
+    _require_by_element(subject)
     value, gradient = subject.value(x), backward(subject.module, x, torch.ones_like(x))
     found: list[Tensor] = []
     expected: list[Tensor] = []
@@ -99,6 +100,11 @@ def layout_kept(subject: Subject, x: Tensor) -> float:
     return largest_error(torch.cat(found), torch.cat(expected))
 
 
+def _require_by_element(subject: Subject) -> None:
+    if subject.by_tensor:
+        raise NotApplicableError("it reports for the tensor as a whole")
+
+
 def _layouts() -> Iterator[tuple[str, Callable[[Tensor], Tensor]]]:
     yield (
         "channels_last",
@@ -112,6 +118,7 @@ def _layouts() -> Iterator[tuple[str, Callable[[Tensor], Tensor]]]:
 
 def _extremes(module: Runner, subject: Subject, x: Tensor, *, slope_at_infinity: bool) -> float:
     """Finite wherever the definition is, the limit at ±inf where there is one, NaN for NaN."""
+    _require_by_element(subject)
     limits = torch.finfo(subject.dtype)
     sizes = (0.0, limits.smallest_normal / 4, 1e-30, 1e30, limits.max)
     finite = torch.tensor([s * size for size in sizes for s in (1, -1)], dtype=subject.dtype)

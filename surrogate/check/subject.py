@@ -64,6 +64,14 @@ class Subject:
             self.module.derivative, UpstreamDependent
         )
 
+    @property
+    def by_tensor(self) -> bool:
+        """Whether what is reported for an element depends on the others."""
+        return (
+            isinstance(self.module, SurrogateActivation)
+            and self.module.derivative.elementwise is False
+        )
+
     def value(self, x: Tensor) -> Tensor:
         """What is computed, without any derivative in the way."""
         function = self.module if x.dtype == self.dtype else self._in_double()

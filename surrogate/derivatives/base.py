@@ -44,10 +44,11 @@ class Derivative(Described, ABC):
     sign_dependent = False
 
     @property
-    def elementwise(self) -> bool:
-        """Whether all of its parts are. Nothing is known of a callable that is not ours."""
+    def elementwise(self) -> bool | None:
+        """Whether all of its parts are; None if nothing is known: of a callable that isn't ours."""
         fields = dataclasses.fields(self)  # type: ignore[arg-type]
-        return all(_is_elementwise(getattr(self, field.name)) for field in fields)
+        known = [_is_elementwise(getattr(self, field.name)) for field in fields]
+        return False if False in known else None if None in known else True
 
     @abstractmethod
     def rule(self, x: Tensor, grad_output: Tensor) -> Tensor:
@@ -86,10 +87,10 @@ class Derivative(Described, ABC):
         return self + -1 * other if isinstance(other, Derivative) else NotImplemented
 
 
-def _is_elementwise(part: object) -> bool:
+def _is_elementwise(part: object) -> bool | None:
     if isinstance(part, Derivative):
         return part.elementwise
-    return isinstance(part, Function) or not callable(part)
+    return True if isinstance(part, Function) or not callable(part) else None
 
 
 class Pointwise(Derivative):
@@ -165,7 +166,6 @@ class Slope(Pointwise):
     """A user's slope, given as a callable of x."""
 
     formula: Elementwise
-    elementwise = False  # type: ignore[override]  # nobody knows
 
     def slope(self, x: Tensor) -> Tensor:
         return require_like(self.formula(x), x, "derivative", self.formula)
@@ -179,7 +179,6 @@ class Rule(UpstreamDependent):
     """A user's rule, given as a callable of (x, grad_output)."""
 
     formula: Callable[[Tensor, Tensor], Tensor]
-    elementwise = False  # type: ignore[override]
 
     def rule(self, x: Tensor, grad_output: Tensor) -> Tensor:
         return require_like(self.formula(x, grad_output), x, "derivative", self.formula)
