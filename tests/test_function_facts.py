@@ -180,6 +180,8 @@ def test_autograd_reaches_the_limits_of_the_slope(function: f.Function) -> None:
             assert float(function.slope(far)[at]) == pytest.approx(float(slope[near]), abs=1e-6)
 
 
+# torch's forward mode still uses torch.jit itself.
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:FutureWarning")
 @pytest.mark.parametrize("function", OURS, ids=repr)
 def test_compiled_and_transformed_it_is_the_same(function: f.Function) -> None:
     extremes = [0.0, -0.0, 1e30, -1e30, math.inf, -math.inf, math.nan]
