@@ -56,7 +56,6 @@ from surrogate.functions import (
     Staircase,
     Swish,
     Tanh,
-    Tanhshrink,
     TiltReLU,
     TReLU,
 )
@@ -109,7 +108,6 @@ for name, function in {
     "softsign": Softsign,
     "hardshrink": Hardshrink,
     "softshrink": Softshrink,
-    "tanhshrink": Tanhshrink,
     "lisht": LiSHT,
     "light_relu": LightReLU,
     "ftswish": FTSwish,

@@ -106,10 +106,8 @@ TORCH: list[tuple[f.Function, nn.Module]] = [
 def test_torchs_activations_and_their_gradients(ours: f.Function, torchs: nn.Module) -> None:
     """Also at the corners, but where torch's versions differ; torch's 1/6 is one of float32."""
     torch.testing.assert_close(ours(GRID), torchs(GRID), rtol=1e-13, atol=1e-13)
-    single = isinstance(ours, (f.Hardsigmoid, f.Hardswish))
-    allowed = 1e-7 if single else 1e-12
-    versions_differ = isinstance(ours, (f.Hardswish, f.Hardsigmoid)) & (GRID.abs() == 3)
-    x = GRID[~versions_differ]
+    allowed = 1e-7 if isinstance(ours, (f.Hardsigmoid, f.Hardswish)) else 1e-12
+    x = GRID[GRID.abs() != 3] if isinstance(ours, f.Hardswish) else GRID
     torch.testing.assert_close(ours.slope(x), gradient(torchs, x), rtol=allowed, atol=allowed)
 
 
@@ -180,6 +178,24 @@ def test_autograd_reaches_the_limits_of_the_slope(function: f.Function) -> None:
         for at, near in ((0, 1), (5, 4)):
             assert float(reported[at]) == pytest.approx(float(slope[near]), abs=1e-6)
             assert float(function.slope(far)[at]) == pytest.approx(float(slope[near]), abs=1e-6)
+
+
+# torch's forward mode still uses torch.jit itself.
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:FutureWarning")
+@pytest.mark.parametrize("function", OURS, ids=repr)
+def test_compiled_and_transformed_it_is_the_same(function: f.Function) -> None:
+    extremes = [0.0, -0.0, 1e30, -1e30, math.inf, -math.inf, math.nan]
+    x = torch.cat([torch.tensor(extremes), torch.randn(40)])
+    both = torch.compile(
+        lambda x: (function(x), function.slope(x)), fullgraph=True, backend="aot_eager"
+    )
+    expected = function(x), function.slope(x)
+    torch.testing.assert_close(both(x), expected, equal_nan=True)
+    ordinary, slope = x[7:], expected[1][7:]
+    forward_mode = torch.func.jvp(function, (ordinary,), (torch.ones_like(ordinary),))[1]
+    torch.testing.assert_close(forward_mode, slope, rtol=1e-5, atol=1e-6)
+    each = torch.func.vmap(torch.func.grad(function))(ordinary)
+    torch.testing.assert_close(each, slope, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", surrogate.names())

@@ -36,9 +36,8 @@ def test_values_equal_the_oracle(function: f.Function, oracle: reference.Scalar)
 @pytest.mark.parametrize("function", OURS, ids=repr)
 def test_slope_equals_autograd(function: f.Function) -> None:
     """Also at the ties: all corners and jumps of the functions here are multiples of 1/80."""
-    x = torch.cat(
-        [torch.arange(-640, 641).double() / 80, torch.randn(300).double()]
-    ).requires_grad_()
+    ties = torch.arange(-640, 641).double() / 80
+    x = torch.cat([ties, torch.randn(300).double()]).requires_grad_()
     (gradient,) = torch.autograd.grad(function(x).sum(), x)
     torch.testing.assert_close(function.slope(x.detach()), gradient, rtol=1e-9, atol=1e-12)
 

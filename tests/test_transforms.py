@@ -19,7 +19,13 @@ from tests.measure import kept_bytes
 # torch's forward mode still uses torch.jit itself.
 pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:FutureWarning")
 
-NAMES = surrogate.names()
+# A pair with its true derivative is its function alone: a few stand for all of them here.
+PLAIN = ("linear", "relu", "rrelu", "gelu", "mish", "general_relu", "sin", "cantor", "perlin4")
+NAMES = [
+    name
+    for name in surrogate.names()
+    if name in PLAIN or not isinstance(surrogate.get(name).derivative, d.Exact)
+]
 POINTWISE = [name for name in NAMES if name != "relu_directional"]
 UPSTREAM = torch.randn(40, generator=torch.Generator().manual_seed(1))
 

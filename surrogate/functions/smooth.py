@@ -45,6 +45,11 @@ def _finite(x: Tensor) -> Tensor:
     return x.clamp(-largest, largest)
 
 
+def _softplus(x: Tensor) -> Tensor:
+    """log(1 + eˣ), which beyond 40 is x to the precision of float64."""
+    return F.softplus(x, threshold=40)  # F.logsigmoid would lose the order in memory
+
+
 @functions.register
 @dataclass(frozen=True, repr=False)
 class Identity(Function):
@@ -176,7 +181,7 @@ class Mish(Function):
 
     def slope(self, x: Tensor) -> Tensor:
         x = x.clamp(-1000, 1000)
-        t = torch.tanh(F.softplus(x))
+        t = torch.tanh(_softplus(x))
         return t + x * torch.sigmoid(x) * (1 - t * t)
 
 
@@ -231,7 +236,7 @@ class Softplus(Function):
 
     def value(self, x: Tensor) -> Tensor:
         z = self.beta * x
-        return torch.where(z > self.threshold, x, -F.logsigmoid(-z) / self.beta)
+        return torch.where(z > self.threshold, x, _softplus(z) / self.beta)
 
     def slope(self, x: Tensor) -> Tensor:
         z = self.beta * x
@@ -246,7 +251,7 @@ class LogSigmoid(Function):
     straight_outside = (-40.0, 40.0)
 
     def value(self, x: Tensor) -> Tensor:
-        return F.logsigmoid(x)
+        return -_softplus(-x)
 
     def slope(self, x: Tensor) -> Tensor:
         return torch.sigmoid(-x)
