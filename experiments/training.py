@@ -18,6 +18,7 @@ from lightning.pytorch.callbacks import Callback, TQDMProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 
+import surrogate
 from experiments.callbacks import Curves, DivergedError, EpochSeed, LastCheckpoint
 from experiments.data import FashionMNIST
 from experiments.networks import NETWORKS
@@ -39,13 +40,23 @@ class Training(LightningModule):
         experiment: name of the network.
         model: the network's arguments.
         optimizer: Adam's arguments.
+        annealed: schedules of numbers of the pairs, if any: path → text. They make the buffers in
+            which a checkpoint has these numbers.
     """
 
-    def __init__(self, experiment: str, model: dict[str, Any], optimizer: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        experiment: str,
+        model: dict[str, Any],
+        optimizer: dict[str, Any],
+        annealed: dict[str, str] | None = None,
+    ) -> None:
         super().__init__()
         self.save_hyperparameters(logger=False)
         self.optimizer_arguments = optimizer
         self.network = NETWORKS[experiment](**model)
+        if annealed:
+            surrogate.Anneal(self.network, annealed, steps=1)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.Adam(self.parameters(), **self.optimizer_arguments)
@@ -184,6 +195,7 @@ def train(run: Run, directory: Path, data: FashionMNIST, progress_bar: bool) -> 
             run.experiment,
             {"act": run.act, "seed": run.seed, **run.config["model"]},
             dict(run.config["optimizer"]),
+            run.config.get("anneal", {}).get("schedules"),
         )
         parameters = sum(parameter.numel() for parameter in training.parameters())
         if run.config["compile"]:
