@@ -11,11 +11,15 @@ in float64, so that a package is held to its own word.
 from __future__ import annotations
 
 import argparse
+import os
 import platform
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module, metadata
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -108,15 +112,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m experiments.peers", allow_abbrev=False)
     parser.add_argument("-o", "--output", type=Path, required=True, help="the Markdown file")
     parser.add_argument("--acts", nargs="+", default=surrogate.names(), help="pairs; default: all")
+    parser.add_argument("--no-compile", action="store_true", help="leave out the compiled modes")
+    parser.add_argument("--workers", type=int, default=1, help="processes that share the cores")
     given = parser.parse_args(arguments)
     reports = []
-    for name in given.acts:
-        reports.append(Report(name, surrogate.check(surrogate.get(name)).rows))
-        print(f"{name}: {'ok' if reports[-1].ok else 'NOT ok'}", flush=True)
+    for report in checked(given.acts, given.workers, compiled=not given.no_compile):
+        reports.append(report)
+        print(f"{report.subject}: {'ok' if report.ok else 'NOT ok'}", flush=True)
     given.output.parent.mkdir(parents=True, exist_ok=True)
     given.output.write_text(document(reports), encoding="utf-8")
     print(given.output)
     return 0 if all(report.ok for report in reports) else 1
+
+
+def checked(names: Sequence[str], workers: int, compiled: bool) -> Iterator[Report]:
+    """The report of each pair, in order."""
+    check = partial(check_one, compiled=compiled)
+    if workers == 1:
+        yield from map(check, names)
+        return
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    with ProcessPoolExecutor(
+        workers, get_context("spawn"), initializer=torch.set_num_threads, initargs=(threads,)
+    ) as pool:
+        yield from pool.map(check, names)
+
+
+def check_one(name: str, compiled: bool) -> Report:
+    return Report(name, surrogate.check(surrogate.get(name), compiled=compiled).rows)
 
 
 def document(reports: Sequence[Report]) -> str:

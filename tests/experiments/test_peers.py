@@ -28,10 +28,17 @@ def test_a_package_that_is_not_installed_says_so(monkeypatch: pytest.MonkeyPatch
 
 def test_the_document(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     check = surrogate.check
-    monkeypatch.setattr(surrogate, "check", lambda pair: check(pair, modes=["backward"]))
+    monkeypatch.setattr(surrogate, "check", lambda pair, **_: check(pair, modes=["backward"]))
     monkeypatch.setattr(peers, "PEERS", ())
     file = tmp_path / "docs" / "correctness.md"
     assert peers.main(["-o", str(file), "--acts", "relu_blurred"]) == 0
     text = file.read_text(encoding="utf-8")
     assert "4 right, 0 refuses, 0 n/a, 0 WRONG, 0 error." in text
     assert "| relu_blurred | right |" in text
+
+
+def test_workers_find_the_same_in_order() -> None:
+    names = ["cantor2", "relu_blurred"]
+    reports = list(peers.checked(names, workers=2, compiled=False))
+    assert [report.subject for report in reports] == names
+    assert all(report.ok for report in reports)
