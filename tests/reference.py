@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import random
+import statistics
+import struct
 from collections.abc import Callable
 from fractions import Fraction
 
@@ -129,6 +131,19 @@ def directional(g: float, left: float, right: float) -> float:
     if options[best] >= 0:
         return 0.0
     return g * left if best == "left" else g * right
+
+
+def normal_field(x: float, seed: int) -> float:
+    """lowbias32 (https://nullprogram.com/blog/2018/07/31/) of the seed and of the bits of x."""
+
+    def mixed(bits: int) -> int:
+        bits = (bits ^ bits >> 16) * 0x7FEB352D % 2**32
+        bits = (bits ^ bits >> 15) * 0x846CA68B % 2**32
+        return bits ^ bits >> 16
+
+    (bits,) = struct.unpack("<I", struct.pack("<f", x))
+    uniform = (mixed(bits ^ mixed(seed ^ 0x9E3779B9)) // 2**9 + 0.5) / 2**23
+    return statistics.NormalDist().inv_cdf(uniform)
 
 
 def finite_difference(function: Elementwise, x: torch.Tensor) -> torch.Tensor:

@@ -194,6 +194,15 @@ def test_noise_is_a_field_that_leaves_the_global_generator_alone() -> None:
     assert noise.isfinite().all()
 
 
+@pytest.mark.parametrize("seed", [0, 1, 2**32 - 1])
+def test_noise_is_the_same_everywhere(seed: int) -> None:
+    """Another field would make other results under the same name."""
+    x = torch.cat([torch.randn(1000), torch.tensor([0.0, -0.0, 1e-45, 3e38, -torch.inf])])
+    expected = reference.values(lambda v: reference.normal_field(v, seed), x)
+    torch.testing.assert_close(normal_field(x.double(), seed), expected, rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(normal_field(x, seed).double(), expected, rtol=1e-4, atol=1e-5)
+
+
 def test_noisy_is_on_the_slope_or_on_the_input() -> None:
     x = torch.randn(1000).double()
     noise = 0.2 * normal_field(x, 3)
