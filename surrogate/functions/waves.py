@@ -27,7 +27,10 @@ __all__ = ["SawtoothWave", "Sin", "Snake", "SquareWave", "TriangleWave"]
 @functions.register
 @dataclass(frozen=True, repr=False)
 class Sin(Function):
-    """sin(x). Derivative: cos(x)."""
+    """sin(x). Derivative: cos(x).
+
+    Source: Sitzmann et al. 2020 (arXiv 2006.09661).
+    """
 
     period = 2 * torch.pi
 
@@ -109,7 +112,7 @@ class TriangleWave(Function):
 @functions.register
 @dataclass(frozen=True, repr=False)
 class SquareWave(PiecewiseConstant):
-    """1 in the first half of each period, −1 in the second. Derivative: 0 almost everywhere.
+    """1 for x in the first half of each period, −1 in the second. Derivative: 0 almost everywhere.
 
     The halves are [0, period / 2) and [period / 2, period): at a jump the value to its right holds.
     """
