@@ -157,7 +157,9 @@ def perlin(resolution: float = 4.0, seed: int = 0) -> SurrogateActivation:
 
 
 for points in (1, 4, 16):
-    register(partial(perlin, float(points)), f"perlin{points}")
+    noise = partial(perlin, float(points))
+    noise.__doc__ = f"Fixed value noise, {points} of its points per unit, with its true derivative."
+    register(noise, f"perlin{points}")
 
 
 @register

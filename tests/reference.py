@@ -179,6 +179,8 @@ FUNCTIONS: list[tuple[Elementwise, Scalar]] = [
     (f.Sigmoid(), sigmoid),
     (f.Tanh(), math.tanh),
     (f.Sin(), math.sin),
+    (f.Snake(), lambda x: x + (1 - math.cos(2 * x)) / 2),
+    (f.Snake(2.5), lambda x: x + (1 - math.cos(5 * x)) / 5),
     (f.TriangleWave(), lambda x: triangle_wave(x, 4.0)),
     (f.TriangleWave(0.7), lambda x: triangle_wave(x, 0.7)),
     (f.SquareWave(), lambda x: 1.0 if phase(x, 4.0) < 0.5 else -1.0),

@@ -11,6 +11,7 @@ import surrogate
 from experiments.report import table
 from experiments.runs import records
 from surrogate.catalogue import catalogue
+from surrogate.registry import Registry
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -25,15 +26,13 @@ def test_python_examples_run(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "spike" in surrogate.names()
 
 
-def test_every_name_of_the_tables_exists() -> None:
-    for kind, registry in (
-        ("functions", surrogate.functions.functions),
-        ("derivatives", surrogate.derivatives.derivatives),
-    ):
-        (row,) = re.findall(rf"^\| {kind} \| (.*) \|$", README, re.MULTILINE)
-        named = {name for name in re.findall(r"`(\w+)`", row)}
-        aliases = {name for name in registry if registry[name].__name__ != name}
-        assert named == set(registry) - aliases
+@pytest.mark.parametrize("kind", ["functions", "derivatives"])
+def test_every_name_of_the_tables_exists(kind: str) -> None:
+    registry: Registry[type] = getattr(getattr(surrogate, kind), kind)
+    (table,) = re.findall(rf"^\| {kind} \| .*\n\|---\|---\|\n((?:\|.*\n)+)", README, re.MULTILINE)
+    named = re.findall(r"`(.*?)`", table)
+    assert len(named) > 10
+    assert [name for name in named if name not in registry] == []
 
 
 def test_results_are_those_of_the_committed_files() -> None:
@@ -46,7 +45,7 @@ def test_results_are_those_of_the_committed_files() -> None:
 
 
 def test_files_that_it_shows_or_names_exist() -> None:
-    for path in re.findall(r"\]\((docs/[^)]+)\)", README) + re.findall(
-        r"configs/\w+\.yaml", README
-    ):
+    linked = re.findall(r"\]\((?!https?:|#)([^)]+)\)", README)
+    assert len(linked) > 1
+    for path in linked + re.findall(r"configs/\w+\.yaml", README):
         assert (ROOT / path).is_file(), path

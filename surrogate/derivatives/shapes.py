@@ -22,7 +22,7 @@ __all__ = ["Box", "Constant", "DerivativeOf", "Exact"]
 @derivatives.register
 @dataclass(frozen=True, repr=False)
 class Exact(Pointwise):
-    """The function's own derivative, by autograd: 0 almost everywhere for a step function.
+    """slope(x) = F'(x): the pair's function's own derivative, by autograd; 0 for a step function.
 
     A pair with it simply calls its function. Inside another derivative, such as
     `Noisy(Exact(), std=0.1)`, it is `DerivativeOf` the pair's function.

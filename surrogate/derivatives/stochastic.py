@@ -31,7 +31,8 @@ Bits = TypeVar("Bits", Tensor, int)
 class Noisy(Pointwise):
     """A derivative with Gaussian noise n of standard deviation std on its evaluation:
 
-        at="slope": derivative(x) + n(x)        at="input": derivative(x + n(x))
+        slope(x) = derivative(x) + n(x)      at="slope"
+        slope(x) = derivative(x + n(x))      at="input"
 
     n is a fixed random field over the real line: it depends on the seed and on the float32 value
     of x, and is independent between any two values that differ. So there is no state to save or
@@ -43,6 +44,8 @@ class Noisy(Pointwise):
         std: the noise's standard deviation.
         at: "slope" or "input".
         seed: of the field.
+
+    Source: "adding noise to the derivative evaluation (instead of function evaluation)".
     """
 
     derivative: Pointwise | Elementwise

@@ -47,7 +47,7 @@ class Changed(UpstreamDependent):
 @derivatives.register
 @dataclass(frozen=True, repr=False)
 class Towards(Changed):
-    """The derivative's gradient, but 0 where x is out of bounds and its step leads further out.
+    """grad_input = derivative(x, g), but 0 where x is out of bounds and the step leads further out.
 
     A step moves x against its gradient, so 0 is reported where x < low and the gradient is
     positive, and where x > high and it is negative. At the bounds and between them all passes.
@@ -154,7 +154,10 @@ class GradientNoise(Changed):
 @derivatives.register
 @dataclass(frozen=True, repr=False)
 class ClipValue(Changed):
-    """grad_input = clamp(derivative(x, g), −limit, limit): no element is larger than the limit."""
+    """grad_input = clamp(derivative(x, g), −limit, limit): no element is larger than the limit.
+
+    Source: Mikolov 2012 (doctoral thesis).
+    """
 
     limit: Number
     derivative: AnyDerivative = STRAIGHT_THROUGH

@@ -38,6 +38,8 @@ class Cantor(PiecewiseConstant):
     Args:
         depth: ternary digits, 1 to 16.
         extend: "repeat" or "clamp".
+
+    Source: Cantor 1884, for the limit of infinite depth.
     """
 
     depth: int = 9

@@ -30,7 +30,7 @@ __all__ = [
 @functions.register
 @dataclass(frozen=True, repr=False)
 class Round(PiecewiseConstant):
-    """The nearest integer; ties go to the even one. Derivative: 0 almost everywhere."""
+    """round(x), the nearest integer; ties go to the even one. Derivative: 0 almost everywhere."""
 
     period = 1.0
 
@@ -41,7 +41,7 @@ class Round(PiecewiseConstant):
 @functions.register
 @dataclass(frozen=True, repr=False)
 class Floor(PiecewiseConstant):
-    """The largest integer that is not above x. Derivative: 0 almost everywhere."""
+    """⌊x⌋, the largest integer that is not above x. Derivative: 0 almost everywhere."""
 
     period = 1.0
 
@@ -52,7 +52,7 @@ class Floor(PiecewiseConstant):
 @functions.register
 @dataclass(frozen=True, repr=False)
 class Ceil(PiecewiseConstant):
-    """The least integer that is not below x. Derivative: 0 almost everywhere."""
+    """⌈x⌉, the least integer that is not below x. Derivative: 0 almost everywhere."""
 
     period = 1.0
 

@@ -169,7 +169,7 @@ class BSiLU(Function):
 @functions.register
 @dataclass(frozen=True, repr=False)
 class Mish(Function):
-    """x · tanh(softplus(x)). With t = tanh(softplus(x)), the derivative is t + x · s(x) · (1 − t²).
+    """x · t with t = tanh(softplus(x)). Derivative: t + x · s(x) · (1 − t²).
 
     Source: Misra 2019 (arXiv 1908.08681).
     """

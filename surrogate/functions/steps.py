@@ -28,7 +28,7 @@ __all__ = ["Heaviside", "Sign", "SoftStaircase", "Staircase"]
 @functions.register
 @dataclass(frozen=True, repr=False)
 class Heaviside(PiecewiseConstant):
-    """1 if x > threshold, 0 if x < threshold, `at_zero` at the tie; the derivative is 0.
+    """1 if x > threshold, 0 if x < threshold, `at_zero` at the tie. Derivative: 0.
 
     The default fires at the threshold (x ≥ threshold), as SpikingJelly, sinabs, Lava and Rockpool
     do; `at_zero=0.0` fires above it, as snnTorch, Norse and FreeGrad do.
@@ -36,6 +36,8 @@ class Heaviside(PiecewiseConstant):
     Args:
         threshold: where the step is.
         at_zero: the value at the tie x − threshold = 0.
+
+    Source: McCulloch & Pitts 1943.
     """
 
     threshold: Number = 0.0
@@ -59,7 +61,10 @@ class Heaviside(PiecewiseConstant):
 @functions.register
 @dataclass(frozen=True, repr=False)
 class Sign(PiecewiseConstant):
-    """1 if x > 0, −1 if x < 0, `at_zero` at the tie x = 0. Derivative: 0 almost everywhere."""
+    """1 if x > 0, −1 if x < 0, `at_zero` at the tie x = 0. Derivative: 0 almost everywhere.
+
+    Source: Hubara et al. 2016 (arXiv 1602.02830).
+    """
 
     at_zero: float = 0.0
     straight_outside = (0.0, 0.0)

@@ -21,13 +21,16 @@ from surrogate.varying import Number
 if TYPE_CHECKING:
     from surrogate.derivatives.kernels import Kernel
 
-__all__ = ["SawtoothWave", "Sin", "SquareWave", "TriangleWave"]
+__all__ = ["SawtoothWave", "Sin", "Snake", "SquareWave", "TriangleWave"]
 
 
 @functions.register
 @dataclass(frozen=True, repr=False)
 class Sin(Function):
-    """sin(x). Derivative: cos(x)."""
+    """sin(x). Derivative: cos(x).
+
+    Source: Sitzmann et al. 2020 (arXiv 2006.09661).
+    """
 
     period = 2 * torch.pi
 
@@ -39,6 +42,37 @@ class Sin(Function):
 
     def blurred_slope(self, x: Tensor, kernel: Kernel) -> Tensor:
         return torch.cos(x) * kernel.characteristic(1.0, x)
+
+
+@functions.register
+@dataclass(frozen=True, repr=False)
+class Snake(Function):
+    """x + sin²(frequency · x) / frequency. Derivative: 1 + sin(2 · frequency · x).
+
+    It never falls, and goes to ±inf with x; there the derivative has no limit and is NaN.
+
+    Source: Ziyin et al. 2020 (arXiv 2006.08195).
+    """
+
+    frequency: Number = 1.0
+
+    def __post_init__(self) -> None:
+        require_number(self, "frequency", above=0, may_vary=True)
+
+    @property
+    def period(self) -> float:  # type: ignore[override]
+        return torch.pi / self.frequency
+
+    def value(self, x: Tensor) -> Tensor:
+        y = x + torch.sin(self._angle(x)) ** 2 / self.frequency
+        return torch.where(x.isinf(), x, y)
+
+    def slope(self, x: Tensor) -> Tensor:
+        angle = self._angle(x)
+        return 1 + 2 * torch.sin(angle) * torch.cos(angle)
+
+    def _angle(self, x: Tensor) -> Tensor:
+        return divisible(x, 1 / self.frequency) * self.frequency
 
 
 def _phase(x: Tensor, period: float) -> Tensor:
@@ -78,7 +112,7 @@ class TriangleWave(Function):
 @functions.register
 @dataclass(frozen=True, repr=False)
 class SquareWave(PiecewiseConstant):
-    """1 in the first half of each period, −1 in the second. Derivative: 0 almost everywhere.
+    """1 for x in the first half of each period, −1 in the second. Derivative: 0 almost everywhere.
 
     The halves are [0, period / 2) and [period / 2, period): at a jump the value to its right holds.
     """
