@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import surrogate
 from experiments.report import table
 from experiments.runs import records
 from surrogate.catalogue import catalogue
+from surrogate.functions import waves
 from surrogate.registry import Registry
 
 ROOT = Path(__file__).parent.parent
@@ -33,6 +35,20 @@ def test_every_name_of_the_tables_exists(kind: str) -> None:
     named = re.findall(r"`(.*?)`", table)
     assert len(named) > 10
     assert [name for name in named if name not in registry] == []
+
+
+def test_the_new_function_is_shown_as_it_is() -> None:
+    """One file; in it the new name, and the class as it stands."""
+    (diff,) = re.findall(r"```diff\n(.*?)```", README, re.DOTALL)
+    assert (
+        re.findall(r"^(?:---|\+\+\+) ./(.*)", diff, re.MULTILINE)
+        == ["surrogate/functions/waves.py"] * 2
+    )
+    removed = re.findall(r"^-(?!--)(.*)", diff, re.MULTILINE)
+    added = re.findall(r"^\+(?!\+\+)(.*)", diff, re.MULTILINE)
+    assert removed == [added[0].replace('"Snake", ', "")]
+    assert "Snake" in waves.__all__
+    assert "\n".join(added[1:]).rstrip() == inspect.getsource(waves.Snake).rstrip()
 
 
 def test_results_are_those_of_the_committed_files() -> None:
