@@ -225,29 +225,35 @@ class UpstreamMultiple(_Multiplication, _Combination, UpstreamDependent):
 @derivatives.register
 @dataclass(frozen=True, repr=False)
 class Split(_PointwiseCombination):
-    """slope(x) = left.slope(x) if x < at, else right.slope(x).
+    """slope(x) = left.slope(x) if x < at, right.slope(x) if x > at.
 
-    Keeps one byte for each element if both sides are constant.
+    At the tie x = at, and for NaN, it is that of the side `tie`: "left" or "right". Keeps one byte
+    for each element if both sides are constant.
     """
 
     left: Pointwise
     right: Pointwise
     at: Number = 0.0
+    tie: str = "right"
 
     def __post_init__(self) -> None:
         for side in ("left", "right"):
             object.__setattr__(self, side, as_pointwise(getattr(self, side), f"Split: {side}"))
         require_number(self, "at", may_vary=True)
+        require_choice(self, "tie", ("left", "right"))
+
+    def _is_left(self, x: Tensor) -> Tensor:
+        return x < self.at if self.tie == "right" else ~(x > self.at)
 
     def slope(self, x: Tensor) -> Tensor:
-        return torch.where(x < self.at, self.left.slope(x), self.right.slope(x))
+        return torch.where(self._is_left(x), self.left.slope(x), self.right.slope(x))
 
     @property
     def keeps(self) -> Keeps:  # type: ignore[override]
         return "mask" if self.left.keeps == self.right.keeps == "nothing" else "x"
 
     def keep(self, x: Tensor) -> Tensor | None:
-        return x < self.at if self.keeps == "mask" else x
+        return self._is_left(x) if self.keeps == "mask" else x
 
     def slope_from_kept(self, kept: Tensor) -> Tensor | float:
         if self.keeps == "x":
