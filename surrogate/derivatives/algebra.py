@@ -24,6 +24,7 @@ from surrogate.derivatives.base import (
     as_pointwise,
     derivatives,
 )
+from surrogate.derivatives.shapes import dtype_for
 from surrogate.describe import described_fields, require_choice, require_number
 from surrogate.functions.base import Elementwise
 from surrogate.varying import Number, varies
@@ -259,7 +260,8 @@ class Split(_PointwiseCombination):
         if self.keeps == "x":
             return self.slope(kept)
         left, right = (part.slope_from_kept(None) for part in (self.left, self.right))
-        return torch.where(kept, left, right)
+        on_left = kept.to(dtype_for(left, right))
+        return left * on_left + right * (1 - on_left)
 
 
 class _Changed(_PointwiseCombination):

@@ -162,9 +162,7 @@ class Box(Pointwise):
         return from_left & to_right
 
     def slope_from_kept(self, kept: Tensor) -> Tensor:
-        # A mask does not tell the dtype of x: numbers that float32 can't hold come in float64.
-        short = _fits_float32(self.height) and _fits_float32(self.outside)
-        return self._slope(kept.to(torch.float32 if short else torch.float64))
+        return self._slope(kept.to(dtype_for(self.height, self.outside)))
 
     def _slope(self, inside: Tensor) -> Tensor:
         """From 1 inside and 0 outside; torch.where would take several times as long."""
@@ -194,6 +192,9 @@ def _is_zero(number: float | Tensor) -> bool:
     return not isinstance(number, Tensor) and number == 0
 
 
-def _fits_float32(number: float | Tensor) -> bool:
+def dtype_for(*numbers: float | Tensor) -> torch.dtype:
+    """The dtype for what is made of a mask, which does not tell that of x: float32 if it holds the
+    numbers, else float64."""
     with np.errstate(over="ignore"):
-        return not isinstance(number, Tensor) and float(np.float32(number)) == number
+        short = all(not isinstance(n, Tensor) and float(np.float32(n)) == n for n in numbers)
+    return torch.float32 if short else torch.float64

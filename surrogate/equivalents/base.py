@@ -29,6 +29,7 @@ class Limits:
 
 # A plain float is any finite number.
 Positive = Annotated[float, Limits(above=0)]
+NotNegative = Annotated[float, Limits(least=0)]
 Integer = Annotated[int, Limits(integer=True)]
 Count = Annotated[int, Limits(integer=True, least=1)]
 Seed = Annotated[int, Limits(integer=True, least=0, below=2**32)]

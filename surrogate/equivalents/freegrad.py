@@ -21,6 +21,7 @@ from surrogate.derivatives import (
 from surrogate.describe import did_you_mean
 from surrogate.equivalents.base import (
     Integer,
+    NotNegative,
     Package,
     Positive,
     Seed,
@@ -44,6 +45,10 @@ from surrogate.functions import (
 
 __all__ = ["compose"]
 
+Forward = Literal[
+    "Linear", "ReLU", "ReLU6", "LeakyReLU", "ELU", "Tanh",
+    "Logistic", "SiLU", "GELU", "Softplus", "Heaviside",
+]  # fmt: skip
 FORWARDS: dict[str, Function] = {
     "Linear": Identity(),
     "ReLU": ReLU(),
@@ -57,10 +62,6 @@ FORWARDS: dict[str, Function] = {
     "Softplus": Softplus(),
     "Heaviside": Heaviside(at_zero=0.0),
 }
-Forward = Literal[
-    *("Linear", "ReLU", "ReLU6", "LeakyReLU", "ELU", "Tanh"),
-    *("Logistic", "SiLU", "GELU", "Softplus", "Heaviside"),
-]
 
 freegrad = Package(
     "freegrad",
@@ -157,7 +158,7 @@ def centralize(derivative: Derivative, dim: Integer = -1) -> Derivative:
 
 
 @rule
-def noise(derivative: Derivative, sigma: float = 0.1, seed: Seed = 0) -> Derivative:
+def noise(derivative: Derivative, sigma: NotNegative = 0.1, seed: Seed = 0) -> Derivative:
     """The function that is named. Reports the gradient g + sigma · n, n standard normal."""
     return GradientNoise(sigma, derivative, seed)
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from surrogate.activation import SurrogateActivation
 from surrogate.derivatives import Box, Constant, MeanMagnitude, Pointwise, Triangle
 from surrogate.derivatives import SwishSign as Swish
-from surrogate.equivalents.base import Limits, Package, Positive
+from surrogate.equivalents.base import Limits, NotNegative, Package, Positive
 from surrogate.functions import Heaviside, MagnitudeSign, Sign, Ternary, UniformQuantizer
 
 __all__ = [
@@ -44,7 +44,7 @@ def ste_heaviside(clip_value: Positive | None = 1.0) -> SurrogateActivation:
 
 @larq
 def ste_tern(
-    threshold_value: Annotated[float, Limits(least=0)] = 0.05,
+    threshold_value: NotNegative = 0.05,
     clip_value: Positive | None = 1.0,
 ) -> SurrogateActivation:
     """0 if |x| < threshold_value, else the sign of x. Reports 1 if |x| ≤ clip_value, else 0; 1

@@ -7,7 +7,7 @@ from typing import Annotated
 from surrogate.activation import SurrogateActivation
 from surrogate.derivatives import EWGS as Scaled
 from surrogate.derivatives import Box
-from surrogate.equivalents.base import Integer, Limits, Package, Positive
+from surrogate.equivalents.base import Integer, Limits, NotNegative, Package, Positive
 from surrogate.functions import FakeQuantize, Staircase
 
 __all__ = ["EWGS", "fake_quantize"]
@@ -38,7 +38,7 @@ def fake_quantize(
 
 @ewgs
 def EWGS(
-    delta: Annotated[float, Limits(least=0)],
+    delta: NotNegative,
     num_levels: Annotated[int, Limits(integer=True, least=2)] = 2,
 ) -> SurrogateActivation:
     """x_q = round(n·x) / n, n = num_levels − 1. Reports 1 + delta · sign(g) · (x − x_q), g the
