@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from torch import Tensor
 import surrogate
 from surrogate import SurrogateActivation
 from surrogate.equivalents import entry, names
+from surrogate.equivalents.__main__ import main
 from surrogate.equivalents.freegrad import FORWARDS
 from tests.equivalents import ALL, NAMES, POINTWISE, UPSTREAM
 from tests.reference import Scalar, magnitude_sign, values
@@ -155,6 +157,31 @@ def test_its_document_says_what_it_computes_and_what_it_reports(name: str) -> No
 
 def paragraph(name: str) -> str:
     return " ".join((entry(name).__doc__ or "").split("\n\n")[0].split())
+
+
+def without_versions(text: str) -> list[str]:
+    return [line for line in text.splitlines() if not line.startswith("Compared, by tests, with")]
+
+
+def test_the_committed_table_is_what_the_command_writes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["-o", str(tmp_path / "table.md")]) == 0
+    written = (tmp_path / "table.md").read_text(encoding="utf-8")
+    committed = Path(__file__).parent.parent / "docs" / "equivalents.md"
+    assert without_versions(written) == without_versions(committed.read_text(encoding="utf-8"))
+    assert main([]) == 0
+    assert capsys.readouterr().out == written + "\n"
+    rows = re.findall(r"^\| `(\w+)\(.*?\)` \| `(.*?)` \|", written, re.MULTILINE)
+    assert [name for name, _ in rows] == [
+        name.split(".")[1] for package in sorted(NAMES) for name in names_of(package)
+    ]
+    for _, pair in rows:
+        assert str(surrogate.get(pair)) == pair
+
+
+def names_of(package: str) -> list[str]:
+    return [name for name in names() if name.split(".")[0] == package]
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,8 @@ compressai = Package("compressai", "Compared by hand with CompressAI 1.2.8.")
 tensorflow_compression = Package(
     "tensorflow_compression",
     'g is the upstream gradient. With `gradient="identity"` 1 is reported everywhere; with '
-    '"disconnected" the true derivative, which in TensorFlow is 1 at the bound itself. Compared '
-    "with its documents.",
+    '"disconnected" the true derivative, which in TensorFlow is 1 at the bound itself. The '
+    "formulas were read from its code, which was not run.",
 )
 magic = Package("magic_clamp", "Compared by hand with magic-clamp 0.0.4.")
 

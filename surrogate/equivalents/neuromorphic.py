@@ -9,7 +9,7 @@ from surrogate.functions import GradedSpike, Heaviside, MultiSpike
 
 __all__ = ["Spike", "StepPWL"]
 
-lava = Package("lava", "lava-dl's SLAYER. Compared by hand with the code of lava-dl.")
+lava = Package("lava", "lava-dl's SLAYER. The formulas were read from its code, which was not run.")
 rockpool = Package("rockpool", "Compared by hand with the code of Rockpool 3.1.0.")
 
 

@@ -16,7 +16,9 @@ torch = Package(
     "torch", "`torch.fake_quantize_per_tensor_affine`, with its arguments.", distribution="torch"
 )
 ewgs = Package(
-    "ewgs", "Lee et al. 2021 (arXiv 2104.00903). Compared by hand with the discretizer of its code."
+    "ewgs",
+    "Lee et al. 2021 (arXiv 2104.00903). The formulas were read from the discretizer of its code, "
+    "which was not run.",
 )
 
 

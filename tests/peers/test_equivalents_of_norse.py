@@ -51,7 +51,8 @@ def test_their_super_spike_ignores_alpha() -> None:
 def test_their_code_leaves_out_half_of_k(name: str, k: float) -> None:
     reported = gradients(ours(name, k=k))[1]
     of_the_code = gradients(lambda x: FUNCTIONS[name](x, k))[1]
-    torch.testing.assert_close(reported, k / 2 * of_the_code, rtol=1e-9, atol=1e-12)
+    # Their √π is a float32.
+    torch.testing.assert_close(reported, k / 2 * of_the_code, rtol=1e-7, atol=1e-12)
     if name != "logistic":
         assert torch.equal(ours(name, k=k)(GRID), FUNCTIONS[name](GRID, k))
 
