@@ -7,6 +7,7 @@ from surrogate.activation import with_derivative as with_derivative
 from surrogate.catalogue import names as names
 from surrogate.catalogue import register as register
 from surrogate.check import check as check
+from surrogate.equivalents import equivalent as equivalent
 from surrogate.factory import layer as layer
 from surrogate.memory import saved_bytes as saved_bytes
 from surrogate.schedule import Anneal as Anneal

@@ -15,10 +15,12 @@ class Registry(Generic[Entry]):
 
     Args:
         kind: what the entries are, for error messages ("function", "derivative", "activation").
+        dotted: whether names are of the form "package.name".
     """
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, dotted: bool = False) -> None:
         self.kind = kind
+        self.dotted = dotted
         self._entries: dict[str, Entry] = {}
 
     def register(self, entry: Entry, name: str | None = None) -> Entry:
@@ -28,7 +30,8 @@ class Registry(Generic[Entry]):
             ValueError: the name is taken, or is not an identifier.
         """
         name = name or entry.__name__
-        if not name.isidentifier():
+        parts = name.split(".") if self.dotted else [name]
+        if not all(part.isidentifier() for part in parts):
             raise ValueError(f"{self.kind} name {name!r} must be a Python identifier")
         if name in self._entries:
             raise ValueError(f"{self.kind} {name!r} is registered already")

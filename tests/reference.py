@@ -193,6 +193,17 @@ FUNCTIONS: list[tuple[Elementwise, Scalar]] = [
     (f.Heaviside(-1.0, at_zero=0.0), lambda x: float(x > -1)),
     (f.Ternary(), lambda x: float((x > 0.5) - (x < -0.5))),
     (f.Ternary(0.0), lambda x: float((x > 0) - (x < 0))),
+    (
+        f.Ternary(at_tie=0.25),
+        lambda x: math.copysign((0, 0.25, 1)[(abs(x) >= 0.5) + (abs(x) > 0.5)], x),
+    ),
+    (f.Bernoulli(), lambda x: float(uniform(x, 0) < sigmoid(x))),
+    (
+        f.Bernoulli(0.5, "algebraic", seed=3),
+        lambda x: float(uniform(x, 3) < 0.5 + x / 0.5 / math.hypot(1, x / 0.5) / 2),
+    ),
+    (f.GradedSpike(), lambda x: x * (x >= 1)),
+    (f.GradedSpike(-0.5, scale=4.0), lambda x: x / 4 if x >= -0.5 else 0.0),
     (f.MultiSpike(), lambda x: multi_spike(x, 1.0, 99)),
     (f.MultiSpike(0.75, most=3), lambda x: multi_spike(x, 0.75, 3)),
     (f.Round(), lambda x: float(half_to_even(Fraction(x)))),
@@ -218,6 +229,20 @@ FUNCTIONS: list[tuple[Elementwise, Scalar]] = [
     (f.PerlinNoise(16.0, seed=3), lambda x: perlin(x, 16.0, 3)),
     (f.PerlinNoise(2.7, seed=8), lambda x: perlin(x, 2.7, 8)),
 ]
+
+
+def magnitude_sign(x: torch.Tensor) -> torch.Tensor:
+    """Number by number: the last dimension is that of the channels."""
+    rows = x.reshape(-1, x.shape[-1]).tolist() if x.dim() > 1 else [x.tolist()]
+    means = [sum(map(abs, channel)) / len(rows) for channel in zip(*rows, strict=True)]
+    signs = [
+        [mean if v >= 0 else -mean for v, mean in zip(row, means, strict=True)] for row in rows
+    ]
+    return torch.tensor(signs, dtype=torch.float64).reshape(x.shape)
+
+
+# Registered functions that look at more than one number of their input.
+WHOLE: list[tuple[f.Function, Elementwise]] = [(f.MagnitudeSign(), magnitude_sign)]
 
 
 def sech2(v: float) -> float:
@@ -253,6 +278,8 @@ SHAPES: list[tuple[d.Pointwise, Scalar]] = [
     (d.Box(), lambda x: float(abs(x) <= 1)),
     (d.Box(-0.5, 1.0, 0.7, outside=0.1), lambda x: 0.7 if -0.5 <= x <= 1 else 0.1),
     (d.Box(-0.5, 1.0, -0.7, closed=False), lambda x: -0.7 if -0.5 < x < 1 else 0.0),
+    (d.Box(-0.5, 1.0, closed="left"), lambda x: float(-0.5 <= x < 1)),
+    (d.Box(-0.5, 1.0, outside=0.2, closed="right"), lambda x: 1.0 if -0.5 < x <= 1 else 0.2),
     (d.Gaussian(), lambda x: math.exp(-x * x / 2)),
     (d.Logistic(), lambda x: sech2(x / 2)),
     (d.Cauchy(), lambda x: 1 / (1 + x * x)),

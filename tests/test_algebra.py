@@ -35,7 +35,7 @@ pointwise = st.recursive(
         st.builds(lambda a, b: a.scale(b), inner, positive),
         st.builds(lambda a, b: a.clip(-b, b), inner, positive),
         st.builds(lambda a: a.mirror(), inner),
-        st.builds(d.Split, inner, inner, number),
+        st.builds(d.Split, inner, inner, number, st.sampled_from(["left", "right"])),
     ),
     max_leaves=5,
 )
@@ -76,16 +76,18 @@ def test_moving_stretching_and_cutting(
     same(d.Split(a, a, at=distance), a)
 
 
-def test_split_at_a_tie() -> None:
-    x = torch.tensor([0.0, 0.5, 1.0])
-    left, right = d.Constant(1), d.Constant(2)
-    for tie, at_tie in (("left", 1), ("right", 2)):
-        for part in (right, 2 * d.DerivativeOf(f.ReLU())):
-            split = d.Split(left, part, 0.5, tie)
-            assert split.slope(x).tolist() == [1, at_tie, 2]
-            assert split.slope_from_kept(split.keep(x)).tolist() == [1, at_tie, 2]  # type: ignore[union-attr]
+@pytest.mark.parametrize("sides", [(d.Constant(2.0), d.Constant(3.0)), (d.Box(-9.0), d.Gaussian())])
+def test_a_split_has_a_side_at_its_tie(sides: tuple[d.Pointwise, d.Pointwise]) -> None:
+    x = torch.tensor([0.25, 0.5, 0.75])
+    left, right = (side.slope(x) for side in sides)
+    at_right, at_left = (d.Split(*sides, at=0.5, tie=tie) for tie in ("right", "left"))
+    assert at_right.slope(x).tolist() == [left[0], right[1], right[2]]
+    assert at_left.slope(x).tolist() == [left[0], left[1], right[2]]
+    double = torch.tensor([0.25, 0.75], dtype=torch.float64, requires_grad=True)
+    pair = SurrogateActivation(torch.tanh, d.Split(d.Constant(0.1), d.Constant(1e300), at=0.5))
+    assert torch.autograd.grad(pair(double).sum(), double)[0].tolist() == [0.1, 1e300]
     with pytest.raises(ValueError, match="Split: tie must be one of 'left', 'right', got 'middle'"):
-        d.Split(left, right, tie="middle")
+        d.Split(*sides, tie="middle")
 
 
 @given(pointwise)

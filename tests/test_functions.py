@@ -23,7 +23,7 @@ INFINITY = math.inf
 
 
 def test_every_registered_function_has_an_oracle() -> None:
-    covered = {type(function) for function, _ in reference.FUNCTIONS}
+    covered = {type(function) for function, _ in [*reference.FUNCTIONS, *reference.WHOLE]}
     assert covered == {functions[name] for name in functions}
 
 
@@ -168,6 +168,8 @@ def test_rrelu_draws_while_training_and_averages_in_evaluation() -> None:
         (lambda: f.PerlinNoise(0.0), "PerlinNoise: resolution"),
         (lambda: f.RReLU(0.5, 0.1), "RReLU: lower must be a finite number at most 0.1, got 0.5"),
         (lambda: f.GELU("tan"), "GELU: approximate"),
+        (lambda: f.Ternary(at_tie=math.inf), "Ternary: at_tie must be a finite number"),
+        (lambda: f.GradedSpike(scale=0), "GradedSpike: scale must be a finite number above 0"),
     ],
 )
 def test_bad_arguments_are_named(make: object, message: str) -> None:

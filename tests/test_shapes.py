@@ -115,6 +115,8 @@ def test_box_ends_are_in_or_out() -> None:
     x = torch.tensor([-0.51, -0.5, 0.0, 1.0, 1.01])
     assert d.Box(-0.5, 1.0, height=2.0).slope(x).tolist() == [0, 2, 2, 2, 0]
     assert d.Box(-0.5, 1.0, 2.0, 5.0, closed=False).slope(x).tolist() == [5, 5, 2, 5, 5]
+    assert d.Box(-0.5, 1.0, closed="left").slope(x).tolist() == [0, 1, 1, 0, 0]
+    assert d.Box(-0.5, 1.0, closed="right").slope(x).tolist() == [0, 0, 1, 1, 0]
 
 
 @pytest.mark.parametrize("closed", [True, False])
@@ -201,6 +203,7 @@ def test_compiled_and_exported(derivative: d.Pointwise) -> None:
         (lambda: d.Cosines(height=math.nan), ValueError, "Cosines: height"),
         (lambda: d.Box(outside=math.nan), ValueError, "Box: outside"),
         (lambda: d.Box(closed=1), TypeError, "Box: closed must be True or False"),  # type: ignore[arg-type]
+        (lambda: d.Box(closed="lft"), ValueError, "Box: closed .* did you mean 'left'"),
     ],
 )
 def test_bad_arguments_are_named(make: object, error: type[Exception], message: str) -> None:

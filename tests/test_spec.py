@@ -34,6 +34,12 @@ functions = st.one_of(
     st.builds(f.Clamp, st.none() | st.floats(-9, 0), st.floats(1, 9)),
     st.builds(f.GeneralReLU, positive, number, st.floats(1e6, 1e7, exclude_min=True)),
     st.builds(f.SawtoothWave, positive),
+    st.builds(f.Ternary, positive, number),
+    st.builds(f.GradedSpike, number, positive),
+    st.just(f.MagnitudeSign()),
+    st.builds(
+        f.Bernoulli, positive, st.sampled_from(["logistic", "algebraic"]), st.integers(0, 99)
+    ),
     st.builds(f.MultiSpike, positive, st.none() | st.integers(1, 99)),
     st.builds(f.UniformQuantizer, st.integers(1, 16), st.floats(-9, 0), st.floats(1, 9)),
     st.builds(f.FakeQuantize, positive, st.integers(-9, 9)),
@@ -46,7 +52,15 @@ pointwise = st.recursive(
         st.builds(d.Box, st.floats(-9, 0), st.floats(1, 9), number),
         st.builds(d.Blurred, st.none() | functions, positive, st.sampled_from(list(KERNELS))),
         st.builds(d.Perturbed, st.none() | functions, positive, st.integers(1, 99)),
-        st.builds(d.Box, st.floats(-9, 0), st.floats(1, 9), number, number, st.booleans()),
+        st.builds(
+            d.Box,
+            st.floats(-9, 0),
+            st.floats(1, 9),
+            number,
+            number,
+            st.sampled_from([True, False, "left", "right"]),
+        ),
+        st.just(d.MeanMagnitude()),
         st.builds(d.Cauchy, positive, number, positive),
         st.builds(d.FastSigmoid, positive, number, positive),
         st.builds(d.PeriodicLaplace, positive, number, positive),
@@ -67,7 +81,7 @@ pointwise = st.recursive(
         st.builds(lambda a, b: a.clip(high=b), inner, number),
         st.builds(lambda a, b: a.clip(-b, b), inner, positive),
         st.builds(lambda a: a.mirror(), inner),
-        st.builds(d.Split, inner, inner, number),
+        st.builds(d.Split, inner, inner, number, st.sampled_from(["left", "right"])),
         st.builds(
             d.Noisy, inner, positive, st.sampled_from(["slope", "input"]), st.integers(0, 99)
         ),
@@ -83,6 +97,7 @@ derivatives = pointwise | st.recursive(
         st.builds(d.EWGS, positive, inner | pointwise, st.none() | functions),
         st.builds(d.ClipValue, positive, inner | pointwise),
         st.builds(d.ClipNorm, positive, inner | pointwise),
+        st.builds(d.PreserveNorm, inner | pointwise),
         st.builds(d.Centralise, st.none() | st.integers(-3, 3), inner | pointwise),
         st.builds(d.GradientNoise, positive, inner | pointwise, st.integers(0, 99)),
     ),

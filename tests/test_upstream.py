@@ -19,7 +19,10 @@ from tests import reference
 TIES = [-1.0, -0.5, 0.0, 0.26, 0.5, 1.0]
 X = torch.tensor([*TIES, -2.3, -0.7, -0.13, 0.2, 0.31, 0.77, 1.6, 30.0], dtype=torch.float64)
 G = torch.tensor([-3.0, -0.7, -0.2, -0.0, 0.0, 0.1, 0.7, 2.5], dtype=torch.float64)
-WHOLE = [d.ClipNorm(1.5), d.ClipNorm(0.3, d.Gaussian()), d.Centralise(), d.Centralise(None)]
+WHOLE = [
+    *(d.ClipNorm(1.5), d.ClipNorm(0.3, d.Gaussian()), d.Centralise(), d.Centralise(None)),
+    d.PreserveNorm(d.Box(0.0, 1.0)),
+]
 RULES = [rule for rule, _ in reference.RULES] + WHOLE
 
 
@@ -159,6 +162,24 @@ def test_centralise_along_a_dimension_or_all() -> None:
     assert d.Centralise().rule(x[0, 0], g[0, 0]) == 0
 
 
+def test_preserve_norm_is_as_long_as_the_upstream_gradient() -> None:
+    x, g = torch.randn(2, 4, 3, dtype=torch.float64).unbind()
+    for inner in (d.Box(-0.5, 2.0), d.Towards(0.1, 0.4), d.Gaussian()):
+        before, after = inner.rule(x, g), d.PreserveNorm(inner).rule(x, g)
+        ratio = math.sqrt(sum(v * v for v in g.flatten().tolist())) / math.sqrt(
+            sum(v * v for v in before.flatten().tolist())
+        )
+        torch.testing.assert_close(after, before * ratio, rtol=1e-12, atol=1e-14)
+    for size in (1e-30, 1e30):
+        huge = d.PreserveNorm(d.Box(-0.5, 2.0)).rule(x.float(), size * g.float())
+        torch.testing.assert_close(
+            huge / size, d.PreserveNorm(d.Box(-0.5, 2.0)).rule(x.float(), g.float())
+        )
+    assert not d.PreserveNorm(d.Constant(0.0)).rule(x, g).any()
+    assert not d.PreserveNorm(d.Constant(2.0)).rule(x, 0 * g).any()
+    assert d.PreserveNorm().rule(x[:0], g[:0]).shape == (0, 3)
+
+
 @pytest.mark.parametrize("rule", RULES, ids=repr)
 def test_extremes(rule: d.UpstreamDependent) -> None:
     """Finite for all finite numbers; NaN only where x or the gradient is NaN."""
@@ -186,7 +207,9 @@ def test_modes_of_rules_of_the_whole_tensor(rule: d.UpstreamDependent) -> None:
 
 
 @pytest.mark.parametrize(
-    "rule", [d.Towards(-0.5, 0.5), d.EWGS(0.3), d.ClipNorm(1.5), d.ClipValue(0.7)], ids=repr
+    "rule",
+    [d.Towards(-0.5, 0.5), d.EWGS(0.3), d.ClipNorm(1.5), d.ClipValue(0.7), d.PreserveNorm(d.Box())],
+    ids=repr,
 )
 def test_compiled(rule: d.UpstreamDependent) -> None:
     pair = SurrogateActivation(f.Staircase(0.5), rule)

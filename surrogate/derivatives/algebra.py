@@ -24,6 +24,7 @@ from surrogate.derivatives.base import (
     as_pointwise,
     derivatives,
 )
+from surrogate.derivatives.shapes import dtype_for
 from surrogate.describe import described_fields, require_choice, require_number
 from surrogate.functions.base import Elementwise
 from surrogate.varying import Number, varies
@@ -227,12 +228,13 @@ class UpstreamMultiple(_Multiplication, _Combination, UpstreamDependent):
 class Split(_PointwiseCombination):
     """slope(x) = left.slope(x) if x < at, right.slope(x) if x > at.
 
-    Keeps one byte for each element if both sides are constant.
+    At the tie x = at, and for NaN, it is that of the side `tie`: "left" or "right". Keeps one byte
+    for each element if both sides are constant.
 
     Args:
         left, right: pointwise derivatives or callables of x.
         at: where they meet.
-        tie: whose slope holds at x = at, "left" or "right".
+        tie: the side that x = at belongs to.
     """
 
     left: Pointwise
@@ -247,7 +249,7 @@ class Split(_PointwiseCombination):
         require_choice(self, "tie", ("left", "right"))
 
     def _is_left(self, x: Tensor) -> Tensor:
-        return x < self.at if self.tie == "right" else x <= self.at
+        return x < self.at if self.tie == "right" else ~(x > self.at)
 
     def slope(self, x: Tensor) -> Tensor:
         return torch.where(self._is_left(x), self.left.slope(x), self.right.slope(x))
@@ -263,7 +265,8 @@ class Split(_PointwiseCombination):
         if self.keeps == "x":
             return self.slope(kept)
         left, right = (part.slope_from_kept(None) for part in (self.left, self.right))
-        return torch.where(kept, left, right)
+        on_left = kept.to(dtype_for(left, right))
+        return left * on_left + right * (1 - on_left)
 
 
 class _Changed(_PointwiseCombination):

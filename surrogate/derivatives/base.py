@@ -88,9 +88,9 @@ class Derivative(Described, ABC):
 
 
 def _is_elementwise(part: object) -> bool | None:
-    if isinstance(part, Derivative):
+    if isinstance(part, (Derivative, Function)):
         return part.elementwise
-    return True if isinstance(part, Function) or not callable(part) else None
+    return None if callable(part) else True
 
 
 class Pointwise(Derivative):

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from surrogate.derivatives.base import Derivative, Pointwise, derivatives
-from surrogate.describe import require_number
-from surrogate.functions.base import Elementwise, Function, slope_by_autograd
+from surrogate.describe import require_choice, require_number
+from surrogate.functions.base import Elementwise, Function, mean_magnitude, slope_by_autograd
 from surrogate.varying import Number
 
-__all__ = ["Box", "Constant", "DerivativeOf", "Exact"]
+__all__ = ["Box", "Constant", "DerivativeOf", "Exact", "MeanMagnitude"]
 
 
 @derivatives.register
@@ -115,23 +115,24 @@ class Constant(Pointwise):
 class Box(Pointwise):
     """slope(x) = height if left ≤ x ≤ right, else outside. Keeps one byte for each element.
 
-    With `closed=False` the ends are outside: left < x < right. NaN is outside. Peak: the larger of
-    height and outside, by its size. Area: (right − left) · height, ∞ unless outside is 0.
+    With `closed=False` the ends are outside: left < x < right; with `closed="left"` or "right" one
+    of them is inside. NaN is outside. Peak: the larger of height and outside, by its size. Area:
+    (right − left) · height, ∞ unless outside is 0.
 
     With the defaults it is the straight-through estimator of binarised nets, which cancels the
     gradient where |x| > 1.
 
     Source: Hubara et al. 2016 (arXiv 1602.02830). Also: larq `ste_sign`, `ste_heaviside` and
-    `ste_tern` (±clip), `DoReFa` (0 to 1), FreeGrad `rectangular` (a, b), torch's `fake_quantize`;
-    with open ends SpikingJelly `Rect` (±0.5/α, height α; Wu et al. 2018, arXiv 1706.02609) and
-    `PiecewiseLeakyReLU` (±w, height 1/(2w), outside c).
+    `ste_tern` (±clip), `DoReFa` (0 to 1), FreeGrad `rectangular` (a, b), torch's `fake_quantize`
+    (with one end open); with open ends SpikingJelly `Rect` (±0.5/α, height α; Wu et al. 2018,
+    arXiv 1706.02609) and `PiecewiseLeakyReLU` (±w, height 1/(2w), outside c).
     """
 
     left: float = -1.0
     right: float = 1.0
     height: Number = 1.0
     outside: Number = 0.0
-    closed: bool = True
+    closed: bool | str = True
     keeps = "mask"
 
     def __post_init__(self) -> None:
@@ -139,8 +140,10 @@ class Box(Pointwise):
         require_number(self, "right", above=self.left)
         require_number(self, "height", may_vary=True)
         require_number(self, "outside", may_vary=True)
-        if not isinstance(self.closed, bool):
-            raise TypeError(f"Box: closed must be True or False, got {self.closed!r}")
+        if not isinstance(self.closed, (bool, str)):
+            raise TypeError(f"Box: closed must be True or False, or a side, got {self.closed!r}")
+        if isinstance(self.closed, str):
+            require_choice(self, "closed", ("left", "right"))
 
     @property
     def area(self) -> Any:
@@ -154,14 +157,12 @@ class Box(Pointwise):
         return self._slope(self.keep(x).to(x.dtype))
 
     def keep(self, x: Tensor) -> Tensor:
-        if self.closed:
-            return (x >= self.left) & (x <= self.right)
-        return (x > self.left) & (x < self.right)
+        from_left = x >= self.left if self.closed in (True, "left") else x > self.left
+        to_right = x <= self.right if self.closed in (True, "right") else x < self.right
+        return from_left & to_right
 
     def slope_from_kept(self, kept: Tensor) -> Tensor:
-        # A mask does not tell the dtype of x: numbers that float32 can't hold come in float64.
-        short = _fits_float32(self.height) and _fits_float32(self.outside)
-        return self._slope(kept.to(torch.float32 if short else torch.float64))
+        return self._slope(kept.to(dtype_for(self.height, self.outside)))
 
     def _slope(self, inside: Tensor) -> Tensor:
         """From 1 inside and 0 outside; torch.where would take several times as long."""
@@ -170,10 +171,30 @@ class Box(Pointwise):
         return self.height * inside + self.outside * (1 - inside)
 
 
+@derivatives.register
+@dataclass(frozen=True, repr=False)
+class MeanMagnitude(Pointwise):
+    """slope(x) = mean |x| over all dimensions but the last: one number for each channel.
+
+    That of |x| itself for a vector. It is no function of each x alone, but does not depend on the
+    upstream gradient. It is the factor of `MagnitudeSign`.
+
+    Source: Liu et al. 2018 (arXiv 1808.00278). Also: larq `MagnitudeAwareSign`, times a window.
+    """
+
+    elementwise = False  # type: ignore[override]
+
+    def slope(self, x: Tensor) -> Tensor:
+        return mean_magnitude(x).expand_as(x)
+
+
 def _is_zero(number: float | Tensor) -> bool:
     return not isinstance(number, Tensor) and number == 0
 
 
-def _fits_float32(number: float | Tensor) -> bool:
+def dtype_for(*numbers: float | Tensor) -> torch.dtype:
+    """The dtype for what is made of a mask, which does not tell that of x: float32 if it holds the
+    numbers, else float64."""
     with np.errstate(over="ignore"):
-        return not isinstance(number, Tensor) and float(np.float32(number)) == number
+        short = all(not isinstance(n, Tensor) and float(np.float32(n)) == n for n in numbers)
+    return torch.float32 if short else torch.float64

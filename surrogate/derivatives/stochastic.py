@@ -5,10 +5,8 @@ The noise is a fixed field over the real line, hashed from a seed and the float3
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -18,12 +16,11 @@ from surrogate.derivatives.differences import difference, slope_far_out
 from surrogate.derivatives.kernels import Gaussian
 from surrogate.derivatives.shapes import OfFunction, unbound
 from surrogate.describe import require_choice, require_number
+from surrogate.fields import mixed, normal_field, require_seed, uniform_field
 from surrogate.functions.base import Elementwise
 from surrogate.varying import Number
 
 __all__ = ["Noisy", "Perturbed", "Uniform"]
-
-Bits = TypeVar("Bits", Tensor, int)
 
 
 @derivatives.register
@@ -132,33 +129,6 @@ class Perturbed(OfFunction, Pointwise):
         """The mean of the samples, with the noise of x and the differences of `at`."""
         slope = torch.zeros_like(x)
         for stream in range(self.samples):
-            normal = normal_field(x, _mixed(self.seed ^ 0x85EBCA6B) ^ stream)
+            normal = normal_field(x, mixed(self.seed ^ 0x85EBCA6B) ^ stream)
             slope = slope + normal * difference(function, at, self.width * normal)
         return slope / (2 * self.width * self.samples)
-
-
-def require_seed(owner: object) -> None:
-    """Raise an error unless the owner's seed is a number of 32 bits."""
-    require_number(owner, "seed", least=0, below=2**32, integer=True)
-
-
-def uniform_field(x: Tensor, seed: int) -> Tensor:
-    """A number from U(0, 1) for each x: the seed and the bits of x as float32, hashed."""
-    bits = x.detach().float().view(torch.int32).to(torch.int64) & 0xFFFFFFFF
-    bits = _mixed(bits ^ _mixed(seed ^ 0x9E3779B9))  # any constant, so that seed 0 is mixed too
-    return ((bits >> 9).to(x.dtype) + 0.5) / 2**23
-
-
-def normal_field(x: Tensor, seed: int) -> Tensor:
-    """A standard normal number for each x: that of `uniform_field`, through Φ⁻¹."""
-    return math.sqrt(2) * torch.erfinv(2 * uniform_field(x, seed) - 1)
-
-
-def _mixed(bits: Bits) -> Bits:
-    """Scatter 32 bits so that each depends on all: lowbias32 (Wellons 2018), in 64 bits."""
-    bits = bits ^ (bits >> 16)
-    bits = (bits * 0x7FEB352D) & 0xFFFFFFFF
-    bits = bits ^ (bits >> 15)
-    # 0x846CA68B · bits could pass 2⁶³, so the upper bit of the factor goes in by a shift.
-    bits = (bits * 0x046CA68B + (bits << 31)) & 0xFFFFFFFF
-    return bits ^ (bits >> 16)

@@ -15,12 +15,20 @@ from torch import Tensor
 
 from surrogate.derivatives.base import Derivative, UpstreamDependent, as_derivative, derivatives
 from surrogate.derivatives.shapes import Constant, OfFunction, unbound
-from surrogate.derivatives.stochastic import normal_field, require_seed
 from surrogate.describe import require_number
+from surrogate.fields import normal_field, require_seed
 from surrogate.functions.base import Elementwise
 from surrogate.varying import Number
 
-__all__ = ["EWGS", "Centralise", "ClipNorm", "ClipValue", "GradientNoise", "Towards"]
+__all__ = [
+    "EWGS",
+    "Centralise",
+    "ClipNorm",
+    "ClipValue",
+    "GradientNoise",
+    "PreserveNorm",
+    "Towards",
+]
 
 AnyDerivative = Derivative | Elementwise
 
@@ -192,13 +200,32 @@ class ClipNorm(Changed):
         if grad_input.numel() == 0:
             return grad_input
         grad_input = finite(grad_input)
-        # In units of the largest element, squares neither overflow nor vanish.
-        largest = grad_input.abs().amax()
-        direction = grad_input / largest.where(largest > 0, 1)
-        length = torch.linalg.vector_norm(direction)
+        largest, direction, length = measured(grad_input)
         return torch.where(
             largest * length > self.limit, direction * (self.limit / length), grad_input
         )
+
+
+@derivatives.register
+@dataclass(frozen=True, repr=False)
+class PreserveNorm(Changed):
+    """grad_input = r · ‖g‖ / ‖r‖, r = derivative(x, g): as long as the upstream gradient; 0 for 0.
+
+    The norm (Euclidean) is that of the whole tensor; under vmap, of each sample.
+
+    Source: `magic_clamp(preserve_norm=True)`, around `Towards`.
+    """
+
+    derivative: AnyDerivative = STRAIGHT_THROUGH
+    elementwise = False  # type: ignore[override]
+
+    def changed(self, grad_input: Tensor, x: Tensor, grad_output: Tensor) -> Tensor:
+        if grad_input.numel() == 0:
+            return grad_input
+        _, direction, length = measured(finite(grad_input))
+        largest, _, wanted = measured(finite(grad_output))
+        # In this order, no product is larger than the result or smaller than its parts.
+        return direction * (wanted / length.where(length > 0, 1)) * largest
 
 
 @derivatives.register
@@ -224,6 +251,16 @@ class Centralise(Changed):
 
     def changed(self, grad_input: Tensor, x: Tensor, grad_output: Tensor) -> Tensor:
         return grad_input - grad_input.mean(dim=self.dim, keepdim=True)
+
+
+def measured(gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The largest element, the gradient in units of it, and the norm in units of it.
+
+    In these units, squares neither overflow nor vanish.
+    """
+    largest = gradient.abs().amax()
+    direction = gradient / largest.where(largest > 0, 1)
+    return largest, direction, torch.linalg.vector_norm(direction)
 
 
 def finite(x: Tensor) -> Tensor:

@@ -35,7 +35,11 @@ class Function(Described, ABC):
     * `straight_outside`: (low, high), if f is a straight line below low and above high (to the
       precision of float64);
     * `blurred_slope`: the derivative of f ∗ kernel in closed form.
+
+    One that looks at other elements too says so by `elementwise = False`.
     """
+
+    elementwise = True
 
     period: float | None = None
     straight_outside: tuple[float, float] | None = None
@@ -43,7 +47,8 @@ class Function(Described, ABC):
     def __call__(self, x: Tensor) -> Tensor:
         require_floating(x, type(self).__name__)
         numbers = [number.current() for number in varying_numbers(self)]
-        return evaluate(settled(self, numbers).value, x, blocks=not numbers)
+        blocks = self.elementwise and not numbers
+        return evaluate(settled(self, numbers).value, x, blocks=blocks)
 
     @abstractmethod
     def value(self, x: Tensor) -> Tensor:
@@ -86,6 +91,11 @@ def divisible(x: Tensor, period: Number) -> Tensor:
         return x
     limit = torch.finfo(x.dtype).max * period / 2
     return torch.where(x.isinf(), x, x.clamp(-limit, limit))
+
+
+def mean_magnitude(x: Tensor) -> Tensor:
+    """mean |x| over all dimensions but the last; |x| if there is none to take it over."""
+    return x.abs().mean(dim=tuple(range(x.dim() - 1)), keepdim=True) if x.dim() > 1 else x.abs()
 
 
 def nan_where_nan(x: Tensor, y: Tensor) -> Tensor:

@@ -72,22 +72,28 @@ class Trunc(PiecewiseConstant):
 @functions.register
 @dataclass(frozen=True, repr=False)
 class Ternary(PiecewiseConstant):
-    """0 if |x| ≤ threshold (so at both ties), else the sign of x. Derivative: 0 almost everywhere.
+    """0 if |x| < threshold, the sign of x if |x| > threshold. Derivative: 0 almost everywhere.
+
+    At the ties ±threshold it is ±at_tie: with the default 0, larq's `ste_tern` has 1.
 
     Source: Li et al. 2016 (arXiv 1605.04711).
     """
 
     threshold: Number = 0.5
+    at_tie: float = 0.0
 
     def __post_init__(self) -> None:
         require_number(self, "threshold", least=0, may_vary=True)
+        require_number(self, "at_tie")
 
     @property
     def straight_outside(self) -> tuple[float, float]:  # type: ignore[override]
         return -self.threshold, self.threshold
 
     def value(self, x: Tensor) -> Tensor:
-        return nan_where_nan(x, torch.where(x.abs() <= self.threshold, 0.0, torch.sign(x)))
+        sign, size = torch.sign(x), x.abs()
+        at_tie = torch.where(size == self.threshold, self.at_tie * sign, 0.0)
+        return nan_where_nan(x, torch.where(size > self.threshold, sign, at_tie))
 
     def blurred_slope(self, x: Tensor, kernel: Kernel) -> Tensor:
         return kernel.density(x + self.threshold) + kernel.density(x - self.threshold)

@@ -17,7 +17,7 @@ from surrogate.varying import Number
 if TYPE_CHECKING:
     from surrogate.derivatives.kernels import Kernel
 
-__all__ = ["CELU", "ELU", "SELU", "LeakyReLU", "RReLU", "ReLU", "Threshold"]
+__all__ = ["CELU", "ELU", "SELU", "GradedSpike", "LeakyReLU", "RReLU", "ReLU", "Threshold"]
 
 
 @functions.register
@@ -204,3 +204,33 @@ class Threshold(Function):
     def blurred_slope(self, x: Tensor, kernel: Kernel) -> Tensor:
         u, jump = x - self.threshold, self.threshold - self.replacement
         return kernel.cumulative(u) + jump * kernel.density(u)
+
+
+@functions.register
+@dataclass(frozen=True, repr=False)
+class GradedSpike(Function):
+    """x / scale if x ≥ threshold, else 0. Derivative: 1 / scale if x ≥ threshold, else 0.
+
+    Source: lava (`Spike` with `graded_spike=True`).
+    """
+
+    threshold: Number = 1.0
+    scale: Number = 1.0
+
+    def __post_init__(self) -> None:
+        require_number(self, "threshold", may_vary=True)
+        require_number(self, "scale", above=0, may_vary=True)
+
+    @property
+    def straight_outside(self) -> tuple[float, float]:  # type: ignore[override]
+        return self.threshold, self.threshold
+
+    def value(self, x: Tensor) -> Tensor:
+        return torch.where(x < self.threshold, 0.0, x / self.scale)
+
+    def slope(self, x: Tensor) -> Tensor:
+        return torch.where(x >= self.threshold, torch.ones_like(x), 0.0) / self.scale
+
+    def blurred_slope(self, x: Tensor, kernel: Kernel) -> Tensor:
+        u = x - self.threshold
+        return (kernel.cumulative(u) + self.threshold * kernel.density(u)) / self.scale

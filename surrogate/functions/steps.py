@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import torch
 from torch import Tensor
 
-from surrogate.describe import require_number
+from surrogate.describe import require_choice, require_number
+from surrogate.fields import require_seed, uniform_field
 from surrogate.functions.base import (
     Function,
     PiecewiseConstant,
     divisible,
     functions,
+    mean_magnitude,
     nan_where_nan,
 )
 from surrogate.varying import Number
@@ -22,7 +24,7 @@ from surrogate.varying import Number
 if TYPE_CHECKING:
     from surrogate.derivatives.kernels import Kernel
 
-__all__ = ["Heaviside", "Sign", "SoftStaircase", "Staircase"]
+__all__ = ["Bernoulli", "Heaviside", "MagnitudeSign", "Sign", "SoftStaircase", "Staircase"]
 
 
 @functions.register
@@ -77,6 +79,65 @@ class Sign(PiecewiseConstant):
 
     def blurred_slope(self, x: Tensor, kernel: Kernel) -> Tensor:
         return 2 * kernel.density(x)
+
+
+@functions.register
+@dataclass(frozen=True, repr=False)
+class MagnitudeSign(PiecewiseConstant):
+    """mean |x| · (1 if x ≥ 0, else −1), the mean over all dimensions but the last.
+
+    So it has two values for each channel, and is no function of each x alone: of a vector, it is
+    the vector itself. Under vmap the mean is that of each sample. Its factor is taken for a
+    constant, so the derivative is 0 almost everywhere.
+
+    Source: Liu et al. 2018 (arXiv 1808.00278). Also: larq `MagnitudeAwareSign`.
+    """
+
+    elementwise = False
+
+    def value(self, x: Tensor) -> Tensor:
+        return mean_magnitude(x.detach()) * _step(x, 0.0, low=-1.0, at_zero=1.0)
+
+
+@functions.register
+@dataclass(frozen=True, repr=False)
+class Bernoulli(PiecewiseConstant):
+    """1 with probability P(x / width), else 0: a step with noise. Derivative: 0 almost everywhere.
+
+        law="logistic": P(v) = 1 / (1 + exp(−v))        law="algebraic": P(v) = ½ + ½ v / √(1 + v²)
+
+    The draws are a fixed random field, as that of the derivative `Noisy`: each depends on the seed
+    and on the float32 value of x alone. So equal inputs get equal draws, in every mode, dtype and
+    device.
+
+    Args:
+        width: how wide the noise is; the step is hard for width → 0.
+        law: of the noise.
+        seed: of the field.
+
+    Source: norse (`logistic` and `circ_dist`).
+    """
+
+    width: Number = 1.0
+    law: str = "logistic"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        require_number(self, "width", above=0, may_vary=True)
+        require_choice(self, "law", ("logistic", "algebraic"))
+        require_seed(self)
+
+    def value(self, x: Tensor) -> Tensor:
+        v = x / self.width
+        if self.law == "logistic":
+            probability = torch.sigmoid(v)
+        else:
+            v = v.clamp(-1e9, 1e9)  # or its square overflows
+            probability = 0.5 + 0.5 * v / torch.sqrt(1 + v * v)
+        return nan_where_nan(x, (uniform_field(x, self.seed) < probability).to(x.dtype))
+
+    def blurred_slope(self, x: Tensor, kernel: Kernel) -> NoReturn:
+        raise ValueError(f"Blurred: {self!r} is noise, which has no blurred derivative")
 
 
 def _step(x: Tensor, threshold: float, low: float, at_zero: float) -> Tensor:

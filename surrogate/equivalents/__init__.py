@@ -1,0 +1,21 @@
+"""Other packages' names in our terms: `surrogate.equivalent("snntorch.fast_sigmoid", slope=25)`.
+
+Each is the pair of function and derivative that the package documents, with the package's own
+parameters and defaults, tie rule included. The table of them all is docs/equivalents.md;
+`python -m surrogate.equivalents` writes it.
+"""
+
+from surrogate.equivalents import bounds as bounds
+from surrogate.equivalents import brevitas as brevitas
+from surrogate.equivalents import freegrad as freegrad
+from surrogate.equivalents import larq as larq
+from surrogate.equivalents import neuromorphic as neuromorphic
+from surrogate.equivalents import norse as norse
+from surrogate.equivalents import quantization as quantization
+from surrogate.equivalents import sinabs as sinabs
+from surrogate.equivalents import snntorch as snntorch
+from surrogate.equivalents import spikingjelly as spikingjelly
+from surrogate.equivalents.base import entry as entry
+from surrogate.equivalents.base import equivalent as equivalent
+from surrogate.equivalents.base import equivalents as equivalents
+from surrogate.equivalents.base import names as names

@@ -1,0 +1,136 @@
+"""How names of other packages are registered, and how their parameters are checked."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from surrogate.activation import SurrogateActivation
+from surrogate.describe import did_you_mean, require_choice, require_number
+from surrogate.registry import Registry
+
+Entry = Callable[..., SurrogateActivation]
+SomeEntry = TypeVar("SomeEntry", bound=Entry)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is allowed of a number, in an annotation: the arguments of `require_number`."""
+
+    above: float = -math.inf
+    least: float = -math.inf
+    below: float = math.inf
+    most: float = math.inf
+    integer: bool = False
+
+
+# A plain float is any finite number.
+Positive = Annotated[float, Limits(above=0)]
+NotNegative = Annotated[float, Limits(least=0)]
+Integer = Annotated[int, Limits(integer=True)]
+Count = Annotated[int, Limits(integer=True, least=1)]
+Seed = Annotated[int, Limits(integer=True, least=0, below=2**32)]
+
+equivalents: Registry[Entry] = Registry("equivalent", dotted=True)
+
+
+@dataclass(frozen=True)
+class Package:
+    """A package whose names are registered: `snntorch = Package("snntorch", "…")`.
+
+    Attributes:
+        name: the first part of the names.
+        about: what the names have in common, and what they were compared with.
+        distribution: what is installed where they are compared by tests; None if by hand.
+    """
+
+    name: str
+    about: str
+    distribution: str | None = None
+
+    def __call__(self, entry: SomeEntry, name: str | None = None) -> SomeEntry:
+        """Register the entry under its own or the given name; usable as a decorator."""
+        equivalents.register(entry, f"{self.name}.{name or entry.__name__}")
+        packages[self.name] = self
+        return entry
+
+
+packages: dict[str, Package] = {}
+
+
+def names() -> list[str]:
+    """The names that `equivalent` knows, in the order in which they were registered."""
+    return list(equivalents)
+
+
+def equivalent(name: str, /, **parameters: Any) -> SurrogateActivation:
+    """The pair that another package offers under a name: its function and its derivative.
+
+    Where a package's code and its document differ, it is what the document says;
+    `help(surrogate.equivalents.entry(name))` tells, as does docs/equivalents.md.
+
+    Args:
+        name: "package.name", one of `surrogate.equivalents.names()`.
+        parameters: those of the package, with its defaults.
+
+    Raises:
+        ValueError: no such name, or a parameter that is out of range.
+        TypeError: no such parameter, or one that is missing or of a wrong type.
+
+    >>> import surrogate
+    >>> surrogate.equivalent("snntorch.fast_sigmoid", slope=10)
+    Heaviside(at_zero=0.0) / FastSigmoid(width=0.1)
+    >>> surrogate.equivalent("compressai.LowerBound", bound=0.5)
+    Clamp(low=0.5, high=None) / Towards(low=0.5)
+    """
+    entry = equivalents[name]
+    known = dict(inspect.signature(entry).parameters)
+    takes_others = any(p.kind is p.VAR_KEYWORD for p in known.values())
+    known = {key: p for key, p in known.items() if p.kind is not p.VAR_KEYWORD}
+    if not takes_others:
+        require_known(name, parameters, list(known))
+    for key, parameter in known.items():
+        if parameter.default is parameter.empty and key not in parameters:
+            raise TypeError(f"{name} needs the parameter {key!r}")
+    require_types(name, entry, parameters)
+    return entry(**parameters)
+
+
+def entry(name: str) -> Entry:
+    """The function behind a name: its signature and docstring say what it takes and reports."""
+    return equivalents[name]
+
+
+def require_known(name: str, parameters: Mapping[str, Any], known: list[str]) -> None:
+    """Raise TypeError for a parameter that is not among the known ones."""
+    for parameter in parameters:
+        if parameter not in known:
+            raise TypeError(
+                f"{name} has no parameter {parameter!r}{did_you_mean(parameter, known)}"
+                f" (it takes: {', '.join(known) or 'none'})"
+            )
+
+
+def require_types(name: str, entry: Callable[..., object], parameters: Mapping[str, Any]) -> None:
+    """Raise an error that names the parameter unless each is what its annotation says."""
+    owner = type(name, (), dict(parameters))()  # what the checks take the names and values from
+    for parameter, hint in get_type_hints(entry, include_extras=True).items():
+        if parameter not in parameters:
+            continue
+        value, choices = parameters[parameter], get_args(hint)
+        if type(None) in choices:
+            if value is None:
+                continue
+            hint, choices = choices[0], get_args(choices[0])
+        if get_origin(hint) is Literal:
+            require_choice(owner, parameter, choices)
+        elif get_origin(hint) is Annotated:
+            require_number(owner, parameter, **vars(choices[1]))
+        elif hint is float:
+            require_number(owner, parameter)
+        elif not isinstance(value, get_origin(hint) or hint):
+            kind = (get_origin(hint) or hint).__name__
+            raise TypeError(f"{name}: {parameter} must be a {kind}, got {value!r}")

@@ -1,0 +1,66 @@
+"""Bounds that let an element come back: CompressAI, TensorFlow Compression, magic-clamp."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from surrogate.activation import SurrogateActivation
+from surrogate.derivatives import Constant, Derivative, PreserveNorm, Split, Towards
+from surrogate.equivalents.base import Package
+from surrogate.functions import Clamp
+
+__all__ = ["LowerBound", "lower_bound", "magic_clamp", "upper_bound"]
+
+Gradient = Literal["identity_if_towards", "identity", "disconnected"]
+
+compressai = Package("compressai", "Compared by hand with CompressAI 1.2.8.")
+tensorflow_compression = Package(
+    "tensorflow_compression",
+    'g is the upstream gradient. With `gradient="identity"` 1 is reported everywhere; with '
+    '"disconnected" the true derivative, which in TensorFlow is 1 at the bound itself. The '
+    "formulas were read from its code, which was not run.",
+)
+magic = Package("magic_clamp", "Compared by hand with magic-clamp 0.0.4.")
+
+
+@compressai
+def LowerBound(bound: float) -> SurrogateActivation:
+    """max(x, bound). Reports 1 if x ≥ bound or g < 0, else 0, g the upstream gradient."""
+    return SurrogateActivation(Clamp(low=bound, high=None), Towards(low=bound))
+
+
+@tensorflow_compression
+def lower_bound(bound: float, gradient: Gradient = "identity_if_towards") -> SurrogateActivation:
+    """max(x, bound). Reports 1 if x ≥ bound or g < 0, else 0."""
+    derivatives: dict[str, Derivative] = {
+        "identity_if_towards": Towards(low=bound),
+        "identity": Constant(),
+        "disconnected": Split(Constant(0.0), Constant(), at=bound),
+    }
+    return SurrogateActivation(Clamp(low=bound, high=None), derivatives[gradient])
+
+
+@tensorflow_compression
+def upper_bound(bound: float, gradient: Gradient = "identity_if_towards") -> SurrogateActivation:
+    """min(x, bound). Reports 1 if x ≤ bound or g > 0, else 0."""
+    derivatives: dict[str, Derivative] = {
+        "identity_if_towards": Towards(high=bound),
+        "identity": Constant(),
+        "disconnected": Split(Constant(), Constant(0.0), at=bound, tie="left"),
+    }
+    return SurrogateActivation(Clamp(low=None, high=bound), derivatives[gradient])
+
+
+@magic
+def magic_clamp(
+    min_value: float | None, max_value: float | None, preserve_norm: bool = True
+) -> SurrogateActivation:
+    """min(max(x, min_value), max_value). Reports 0 if x < min_value and g > 0, or x > max_value and
+    g < 0, else 1, g the upstream gradient.
+
+    With `preserve_norm` the whole is stretched to the norm of g. One of the bounds may be None.
+    """
+    derivative = Towards(min_value, max_value)
+    return SurrogateActivation(
+        Clamp(min_value, max_value), PreserveNorm(derivative) if preserve_norm else derivative
+    )

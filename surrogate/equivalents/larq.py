@@ -1,0 +1,91 @@
+"""larq's quantizers."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from surrogate.activation import SurrogateActivation
+from surrogate.derivatives import Box, Constant, MeanMagnitude, Pointwise, Triangle
+from surrogate.derivatives import SwishSign as Swish
+from surrogate.equivalents.base import Limits, NotNegative, Package, Positive
+from surrogate.functions import Heaviside, MagnitudeSign, Sign, Ternary, UniformQuantizer
+
+__all__ = [
+    "DoReFa",
+    "MagnitudeAwareSign",
+    "approx_sign",
+    "ste_heaviside",
+    "ste_sign",
+    "ste_tern",
+    "swish_sign",
+]
+
+larq = Package("larq", "Compared by hand with the code of larq 0.14.0.")
+
+SIGN = Sign(at_zero=1.0)
+
+
+def window(clip_value: float | None) -> Pointwise:
+    """The straight-through estimator, inside ±clip_value if that is given."""
+    return Constant() if clip_value is None else Box(-clip_value, clip_value)
+
+
+@larq
+def ste_sign(clip_value: Positive | None = 1.0) -> SurrogateActivation:
+    """1 if x ≥ 0, else −1. Reports 1 if |x| ≤ clip_value, else 0; 1 everywhere for None."""
+    return SurrogateActivation(SIGN, window(clip_value))
+
+
+@larq
+def ste_heaviside(clip_value: Positive | None = 1.0) -> SurrogateActivation:
+    """1 if x > 0, else 0. Reports 1 if |x| ≤ clip_value, else 0; 1 everywhere for None."""
+    return SurrogateActivation(Heaviside(at_zero=0.0), window(clip_value))
+
+
+@larq
+def ste_tern(
+    threshold_value: NotNegative = 0.05,
+    clip_value: Positive | None = 1.0,
+) -> SurrogateActivation:
+    """0 if |x| < threshold_value, else the sign of x. Reports 1 if |x| ≤ clip_value, else 0; 1
+    everywhere for None.
+
+    The document leaves the tie open; in the code it has the sign of x. `ternary_weight_networks`,
+    which takes the threshold from all of the weights, is left out.
+    """
+    return SurrogateActivation(Ternary(threshold_value, at_tie=1.0), window(clip_value))
+
+
+@larq
+def approx_sign() -> SurrogateActivation:
+    """1 if x ≥ 0, else −1. Reports 2 · max(0, 1 − |x|)."""
+    return SurrogateActivation(SIGN, Triangle(height=2.0))
+
+
+@larq
+def swish_sign(beta: Positive = 5.0) -> SurrogateActivation:
+    """1 if x ≥ 0, else −1. Reports beta·(2 − beta·x·tanh(beta·x/2)) / (1 + cosh(beta·x))."""
+    return SurrogateActivation(SIGN, Swish(beta))
+
+
+@larq
+def MagnitudeAwareSign(clip_value: Positive | None = 1.0) -> SurrogateActivation:
+    """m if x ≥ 0, else −m, m = mean |x| over all dimensions but the last. Reports m if
+    |x| ≤ clip_value, else 0; m everywhere for None.
+
+    So it is not elementwise: the last dimension is that of the channels, and each has its m.
+    """
+    inside = MeanMagnitude() if clip_value is None else MeanMagnitude() * window(clip_value)
+    return SurrogateActivation(MagnitudeSign(), inside)
+
+
+@larq
+def DoReFa(
+    k_bit: Annotated[int, Limits(integer=True, least=1, most=16)] = 2,
+) -> SurrogateActivation:
+    """round(n·x) / n, n = 2^k_bit − 1, of x clamped to [0, 1]. Reports 1 if 0 ≤ x ≤ 1, else 0.
+
+    Rounding ties go to the even multiple. That is `mode="activations"`; the other one normalises
+    by all of the weights, and is left out.
+    """
+    return SurrogateActivation(UniformQuantizer(k_bit, low=0.0), Box(0.0, 1.0))

@@ -1,0 +1,95 @@
+"""norse's threshold functions, by the names of `norse.torch.functional.threshold`'s methods."""
+
+from __future__ import annotations
+
+import math
+
+from surrogate.activation import SurrogateActivation
+from surrogate.derivatives import Cauchy, Derivative, FastSigmoid, Gaussian, Logistic, Triangle
+from surrogate.equivalents.base import Package, Positive, Seed
+from surrogate.functions import Bernoulli, Heaviside
+
+__all__ = ["circ", "circ_dist", "heavi_erfc", "logistic", "super_", "tanh", "triangle"]
+
+norse = Package(
+    "norse",
+    "Spikes above 0, none at it; `logistic` and `circ_dist` draw them. The package draws anew in "
+    "every pass; here the draws are a fixed random field: each depends on the seed (which the "
+    "package does not have) and on x.",
+    distribution="norse",
+)
+
+
+def spike(derivative: Derivative) -> SurrogateActivation:
+    return SurrogateActivation(Heaviside(at_zero=0.0), derivative)
+
+
+def super_(alpha: Positive = 100.0) -> SurrogateActivation:
+    """1 if x > 0, else 0. Reports 1 / (alpha·|x| + 1)².
+
+    norse 1.1.0 ignores alpha: its code reports 1 / (|x| + 1)².
+    """
+    return spike(FastSigmoid(width=1 / alpha))
+
+
+norse(super_, "super")
+
+
+@norse
+def tanh(k: Positive = 100.0) -> SurrogateActivation:
+    """1 if x > 0, else 0. Reports (k/2) · (1 − tanh(k·x)²).
+
+    That is the derivative of the document's ½ + ½ tanh(k·x); the code leaves out k/2.
+    """
+    return spike(hyperbolic(k))
+
+
+@norse
+def heavi_erfc(k: Positive = 100.0) -> SurrogateActivation:
+    """1 if x > 0, else 0. Reports (k/√π) · e^(−(k·x)²).
+
+    That is the derivative of the document's ½ + ½ erf(k·x) (it writes erfc, which falls); the
+    code's 2/√π · e^(−(k·x)²) leaves out k/2.
+    """
+    return spike(Gaussian(width=1 / (math.sqrt(2) * k), height=k / math.sqrt(math.pi)))
+
+
+@norse
+def circ(alpha: Positive = 100.0) -> SurrogateActivation:
+    """1 if x > 0, else 0. Reports alpha³ / (alpha² + x²)^1.5.
+
+    That is 2·alpha times the derivative of the function that the document names,
+    ½ + ½ x / √(x² + alpha²).
+    """
+    return spike(circle(alpha))
+
+
+@norse
+def triangle(alpha: float = 0.3) -> SurrogateActivation:
+    """1 if x > 0, else 0. Reports alpha · max(0, 1 − |x|)."""
+    return spike(Triangle(height=alpha))
+
+
+@norse
+def logistic(k: Positive = 100.0, seed: Seed = 0) -> SurrogateActivation:
+    """1 with probability ½ + ½ tanh(k·x), else 0. Reports (k/2) · (1 − tanh(k·x)²).
+
+    The code leaves out k/2.
+    """
+    return SurrogateActivation(Bernoulli(width=1 / (2 * k), seed=seed), hyperbolic(k))
+
+
+@norse
+def circ_dist(alpha: Positive = 100.0, seed: Seed = 0) -> SurrogateActivation:
+    """1 with probability ½ + ½ x / √(x² + alpha²), else 0. Reports alpha³ / (alpha² + x²)^1.5."""
+    return SurrogateActivation(Bernoulli(alpha, "algebraic", seed), circle(alpha))
+
+
+def hyperbolic(k: float) -> Logistic:
+    """(k/2) · (1 − tanh(k·x)²)."""
+    return Logistic(width=1 / (2 * k), height=k / 2)
+
+
+def circle(alpha: float) -> Cauchy:
+    """alpha³ / (alpha² + x²)^1.5."""
+    return Cauchy(width=alpha, power=1.5)

@@ -1,0 +1,118 @@
+"""snnTorch's `snntorch.surrogate`: spikes above 0, none at it."""
+
+from __future__ import annotations
+
+import math
+
+from surrogate.activation import SurrogateActivation
+from surrogate.derivatives import (
+    Cauchy,
+    Constant,
+    Derivative,
+    FastSigmoid,
+    Laplace,
+    Logistic,
+    Split,
+    Uniform,
+)
+from surrogate.equivalents.base import Package, Positive, Seed
+from surrogate.functions import Heaviside
+
+__all__ = [
+    "LSO",
+    "SFS",
+    "SSO",
+    "atan",
+    "fast_sigmoid",
+    "heaviside",
+    "sigmoid",
+    "spike_rate_escape",
+    "straight_through_estimator",
+]
+
+snntorch = Package(
+    "snntorch",
+    "The documents write U ≥ U_thr; the code, with x = U − U_thr, fires for x > 0 alone, and so do "
+    "these. The code returns float32 whatever the input.",
+    distribution="snntorch",
+)
+
+
+def spike(derivative: Derivative) -> SurrogateActivation:
+    return SurrogateActivation(Heaviside(at_zero=0.0), derivative)
+
+
+@snntorch
+def straight_through_estimator() -> SurrogateActivation:
+    """1 if x > 0, else 0. Reports 1."""
+    return spike(Constant())
+
+
+@snntorch
+def fast_sigmoid(slope: Positive = 25) -> SurrogateActivation:
+    """1 if x > 0, else 0. Reports 1 / (slope·|x| + 1)²."""
+    return spike(FastSigmoid(width=1 / slope))
+
+
+@snntorch
+def sigmoid(slope: Positive = 25) -> SurrogateActivation:
+    """1 if x > 0, else 0. Reports slope · s(slope·x) · (1 − s(slope·x)), s the logistic sigmoid.
+
+    The code computes e^(−slope·x) / (e^(−slope·x) + 1)², which is NaN where the exponential
+    overflows (slope·x < −89 in float32): here it is the limit, 0.
+    """
+    return spike(Logistic(width=1 / slope, height=slope / 4))
+
+
+@snntorch
+def atan(alpha: Positive = 2.0) -> SurrogateActivation:
+    """1 if x > 0, else 0. Reports (alpha/2) / (1 + (π·alpha·x/2)²).
+
+    The document's formula has 1/π for alpha/2, unlike the derivative of the function that it
+    names, the code, and this.
+    """
+    return spike(arc_tangent(alpha))
+
+
+@snntorch
+def heaviside() -> SurrogateActivation:
+    """1 if x > 0, else 0. Reports 1 if x > 0, else 0."""
+    return spike(Split(Constant(0.0), Constant(), tie="left"))
+
+
+@snntorch
+def spike_rate_escape(beta: Positive = 1, slope: float = 25) -> SurrogateActivation:
+    """1 if x > 0, else 0. Reports slope · e^(−beta·|x − 1|)."""
+    return spike(Laplace(width=1 / beta, height=slope).shift(1))
+
+
+@snntorch
+def SFS(slope: Positive = 25, B: float = 1) -> SurrogateActivation:
+    """1 if x > 0, else 0. Reports 1 / (slope·|x| + 1)² if x > B, else 0."""
+    return spike(Split(Constant(0.0), FastSigmoid(width=1 / slope), at=B, tie="left"))
+
+
+@snntorch
+def SSO(mean: float = 0, variance: Positive = 0.2, seed: Seed = 0) -> SurrogateActivation:
+    """1 if x > 0, else 0. Reports 1 if x > 0, else (u − 0.5 + mean) · variance, u from U(0, 1).
+
+    u is a fixed random field: it depends on the seed (which the package does not have) and on x,
+    so that equal inputs get equal noise. The package draws anew in every backward pass.
+    """
+    noise = Uniform((mean - 0.5) * variance, (mean + 0.5) * variance, seed)
+    return spike(Split(noise, Constant(), tie="left"))
+
+
+@snntorch
+def LSO(slope: float = 0.1) -> SurrogateActivation:
+    """1 if x > 0, else 0. Reports 1 if x > 0, else slope.
+
+    In the package `LSO` calls another function and raises a TypeError; its `LeakySpikeOperator`
+    raises in the backward pass.
+    """
+    return spike(Split(Constant(slope), Constant(), tie="left"))
+
+
+def arc_tangent(alpha: float) -> Cauchy:
+    """(alpha/2) / (1 + (π·alpha·x/2)²)."""
+    return Cauchy(width=2 / (math.pi * alpha), height=alpha / 2)

@@ -1,0 +1,45 @@
+"""Fixed random fields over the real line: randomness without a state.
+
+Each number x has a random number of its own, hashed from a seed and the bits of x as float32. So
+there is nothing to save or resume, torch's global generator is left alone, and the numbers are the
+same in every mode, dtype and device.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from surrogate.describe import require_number
+
+Bits = TypeVar("Bits", Tensor, int)
+
+
+def require_seed(owner: object) -> None:
+    """Raise an error unless the owner's seed is a number of 32 bits."""
+    require_number(owner, "seed", least=0, below=2**32, integer=True)
+
+
+def uniform_field(x: Tensor, seed: int) -> Tensor:
+    """A number from U(0, 1) for each x: the seed and the bits of x as float32, hashed."""
+    bits = x.detach().float().view(torch.int32).to(torch.int64) & 0xFFFFFFFF
+    bits = mixed(bits ^ mixed(seed ^ 0x9E3779B9))  # any constant, so that seed 0 is mixed too
+    return ((bits >> 9).to(x.dtype) + 0.5) / 2**23
+
+
+def normal_field(x: Tensor, seed: int) -> Tensor:
+    """A standard normal number for each x: that of `uniform_field`, through Φ⁻¹."""
+    return math.sqrt(2) * torch.erfinv(2 * uniform_field(x, seed) - 1)
+
+
+def mixed(bits: Bits) -> Bits:
+    """Scatter 32 bits so that each depends on all: lowbias32 (Wellons 2018), in 64 bits."""
+    bits = bits ^ (bits >> 16)
+    bits = (bits * 0x7FEB352D) & 0xFFFFFFFF
+    bits = bits ^ (bits >> 15)
+    # 0x846CA68B · bits could pass 2⁶³, so the upper bit of the factor goes in by a shift.
+    bits = (bits * 0x046CA68B + (bits << 31)) & 0xFFFFFFFF
+    return bits ^ (bits >> 16)
