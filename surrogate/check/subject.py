@@ -66,10 +66,10 @@ class Subject:
 
     @property
     def by_tensor(self) -> bool:
-        """Whether what is reported for an element depends on the others."""
-        return (
-            isinstance(self.module, SurrogateActivation)
-            and self.module.derivative.elementwise is False
+        """Whether what is computed or reported for an element depends on the others."""
+        return isinstance(self.module, SurrogateActivation) and False in (
+            getattr(self.module.function, "elementwise", None),
+            self.module.derivative.elementwise,
         )
 
     def value(self, x: Tensor) -> Tensor:

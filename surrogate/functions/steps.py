@@ -87,8 +87,8 @@ class MagnitudeSign(PiecewiseConstant):
     """mean |x| · (1 if x ≥ 0, else −1), the mean over all dimensions but the last.
 
     So it has two values for each channel, and is no function of each x alone: of a vector, it is
-    the vector itself. Under vmap the mean is that of each sample. Its factor is taken for a
-    constant, so the derivative is 0 almost everywhere.
+    the vector itself. Under vmap the mean is that of each sample. Derivative: 0 almost everywhere,
+    as the factor is taken for a constant.
 
     Source: Liu et al. 2018 (arXiv 1808.00278). Also: larq `MagnitudeAwareSign`.
     """
