@@ -25,14 +25,14 @@ def slope_far_out(
         return slope(x.clamp(low - 2 * reach, high + 2 * reach))
     if isinstance(function, Function) and function.period:
         infinite = x.isinf()
-        mean = mean_slope(x.dtype, x.device, function)
+        (mean,) = mean_slope(x.dtype, x.device, function)
         return torch.where(infinite, mean, slope(x.masked_fill(infinite, 0)))
     return slope(x)
 
 
 @constant_table
 def mean_slope(function: Function) -> np.ndarray:
-    """Of a function that repeats: the rise over a period, for each unit of x."""
+    """Of a function that repeats: the rise over a period, for each unit of x; one number."""
     assert function.period
     ends = torch.tensor([0.0, function.period], dtype=torch.float64)
-    return np.array(float(function(ends).diff()) / function.period)
+    return function(ends).diff().numpy() / function.period
