@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from torch.autograd import forward_ad
 
 import surrogate
 from surrogate import SurrogateActivation
@@ -78,6 +79,8 @@ def test_blocks_are_for_eager_mode_alone() -> None:
     assert sizes(torch.func.vmap(square), x.view(1, -1)) == whole
     assert sizes(torch.func.grad(lambda x: square(x).sum()), x) == whole
     assert sizes(lambda x: torch.func.jvp(square, (x,), (x,)), x) == whole
+    with forward_ad.dual_level():
+        assert sizes(square, forward_ad.make_dual(x, x)) == whole
     assert sizes(lambda x: evaluate(formula, x, blocks=False), x) == whole
 
 
