@@ -219,6 +219,7 @@ def test_noisy_is_on_the_slope_or_on_the_input() -> None:
 def test_box_includes_its_ends() -> None:
     box = d.Box(-0.5, 1.0, height=2.0)
     assert box.slope(torch.tensor([-0.51, -0.5, 0.0, 1.0, 1.01])).tolist() == [0, 2, 2, 2, 0]
+    assert d.Box().slope(torch.tensor([-1.001, -1, 1, 1.001])).tolist() == [0, 1, 1, 0]
 
 
 def test_derivative_of_a_callable_is_by_autograd() -> None:
