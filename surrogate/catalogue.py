@@ -56,6 +56,7 @@ from surrogate.functions import (
     Staircase,
     Swish,
     Tanh,
+    Tanhshrink,
     TiltReLU,
     TReLU,
 )
@@ -108,6 +109,7 @@ for name, function in {
     "softsign": Softsign,
     "hardshrink": Hardshrink,
     "softshrink": Softshrink,
+    "tanhshrink": Tanhshrink,
     "lisht": LiSHT,
     "light_relu": LightReLU,
     "ftswish": FTSwish,

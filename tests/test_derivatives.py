@@ -250,6 +250,11 @@ def test_only_what_is_needed_is_kept(derivative: d.Pointwise, bytes_per_element:
         (lambda: d.Box(1.0, 1.0), "Box: right must be a finite number above 1"),
         (lambda: d.Directional(width=-1.0), "Directional: width"),
         (lambda: d.Noisy(d.Exact(), -1.0), "Noisy: std"),
+        (
+            lambda: d.Noisy(d.Exact(), 1.0, seed=2**32),
+            "seed must be an integer at least 0 and below",
+        ),
+        (lambda: d.Noisy(d.Exact(), 1.0, seed=-1), "Noisy: seed"),
         (lambda: d.Noisy(d.Exact(), 1.0, at="slop"), "did you mean 'slope'"),
         (lambda: d.Constant(math.inf), "Constant: value must be a finite number, got inf"),
         (lambda: d.Constant() * math.nan, "Multiple: factor"),

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+
 import pytest
 import torch
+from torch.autograd import forward_ad
 
 import surrogate
 from surrogate import SurrogateActivation
@@ -11,7 +15,7 @@ from surrogate import derivatives as d
 from surrogate import functions as f
 from surrogate.activation import AnyDerivative
 from surrogate.derivatives.base import as_derivative
-from surrogate.evaluation import BLOCK
+from surrogate.evaluation import BLOCK, evaluate
 from tests import reference
 
 OURS = [function for function, _ in reference.FUNCTIONS if hasattr(function, "slope")]
@@ -49,6 +53,35 @@ def test_gradients_of_large_tensors(name: str, layout: str) -> None:
         for piece, part in zip(x.split(1), upstream.split(1), strict=True)
     ]
     torch.testing.assert_close(gradient, torch.cat(pieces))
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:FutureWarning")
+def test_blocks_are_for_eager_mode_alone() -> None:
+    seen: list[int] = []
+
+    def formula(x: torch.Tensor) -> torch.Tensor:
+        seen.append(x.numel())
+        return x * x
+
+    def sizes(run: Callable[[torch.Tensor], object], x: torch.Tensor) -> list[int]:
+        seen.clear()
+        run(x)
+        return seen.copy()
+
+    square = functools.partial(evaluate, formula)
+    small, x = torch.randn(2 * BLOCK), torch.randn(2 * BLOCK + 1)
+    assert sizes(square, x) == [BLOCK, BLOCK, 1]
+    assert sizes(square, small) == [2 * BLOCK]
+    whole = [x.numel()]
+    assert sizes(square, x.clone().requires_grad_()) == whole
+    assert sizes(square, x.to("meta")) == whole
+    assert sizes(square, x[:1].expand(x.shape)) == whole  # one number, many times
+    assert sizes(torch.func.vmap(square), x.view(1, -1)) == whole
+    assert sizes(torch.func.grad(lambda x: square(x).sum()), x) == whole
+    assert sizes(lambda x: torch.func.jvp(square, (x,), (x,)), x) == whole
+    with forward_ad.dual_level():
+        assert sizes(square, forward_ad.make_dual(x, x)) == whole
+    assert sizes(lambda x: evaluate(formula, x, blocks=False), x) == whole
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,7 @@ MADE_FROM_FUNCTIONS = [
     for function in FUNCTIONS
     for derivative in OF_FUNCTIONS
     if not (isinstance(derivative, d.Exact) and isinstance(function, nn.Module))
+    if not (isinstance(function, f.Bernoulli) and "Blurred" in repr(derivative))  # an error
 ]
 SHAPES = [
     pytest.param(SurrogateActivation(f.Staircase(), derivative), id=repr(derivative))
@@ -83,7 +84,8 @@ def inputs(dtype: torch.dtype) -> Tensor:
 
 
 def test_every_registered_function_and_derivative_is_tried() -> None:
-    assert {functions[name] for name in functions} == {type(function) for function in FUNCTIONS}
+    tried = {type(function) for function in FUNCTIONS}
+    assert {functions[name] for name in functions} == {*tried, f.MagnitudeSign}  # of whole tensors
     assert {derivatives[name] for name in derivatives} == {
         type(d) for d in OF_FUNCTIONS + OTHERS if type(d).__name__ in derivatives
     }

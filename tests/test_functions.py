@@ -140,6 +140,9 @@ def test_soft_staircase_is_between_the_staircase_and_the_line() -> None:
     torch.testing.assert_close(soft, hard, rtol=0, atol=1e-4)
     assert torch.equal(f.SoftStaircase(softness=1.0)(x), x)
     assert (f.SoftStaircase(softness=0.2)(x).diff() > 0).all()
+    tread, riser = torch.tensor([0.0]), torch.tensor([0.5])  # the defaults: step 1, softness ½
+    assert f.SoftStaircase().slope(tread).item() == pytest.approx(1 / 3)
+    assert f.SoftStaircase().slope(riser).item() == pytest.approx(3)
 
 
 def test_rrelu_draws_while_training_and_averages_in_evaluation() -> None:

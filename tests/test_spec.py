@@ -165,6 +165,7 @@ def test_ways_to_write_the_same() -> None:
         ("ReLU() / ", "something is missing", None),
         ("", "something is missing", None),
         ("ReLU() / Exact(", "this can't be read", None),
+        ("ReLU() /  Box(0, $)", "this can't be read", "$"),
         ("relu(1)", "relu takes 0 arguments, got 1", "relu(1)"),
         ("ReLU() / Noisy(Exact())", "Noisy needs the argument 'std'", "Noisy(Exact())"),
         ("ReLU() / Box(1, left=2)", "left is given twice", "left=2"),

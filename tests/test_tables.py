@@ -68,9 +68,10 @@ def test_first_use_leaves_plain_tensors(
         assert x.grad.isfinite().all()
 
 
-def test_tables_of_one_graph_are_kept_apart() -> None:
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_tables_of_one_graph_are_kept_apart(dtype: torch.dtype) -> None:
     """torch 2.13 took two tables for one: those of one pair, and of two."""
-    net = torch.nn.Sequential(*(pair for pair in (*pairs(), *pairs())))
-    x = torch.randn(20)
+    net = torch.nn.Sequential(*pairs(), *pairs())
+    x = torch.randn(20, dtype=dtype)
     compiled = torch.compile(net, fullgraph=True, backend="aot_eager")
     torch.testing.assert_close(compiled(x), net(x))

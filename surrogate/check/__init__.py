@@ -41,6 +41,7 @@ REFUSALS = (
     "gives its slope in closed form",
     "takes a real floating-point tensor",
     "must keep the dtype of its input",
+    "look-up tables are constants of the graph from torch 2.12 on",
     "it must override the setup_context staticmethod",
     "it does not have vmap support",
     "must implement the jvp function",

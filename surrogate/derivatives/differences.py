@@ -33,14 +33,14 @@ def slope_far_out(slope: Elementwise, function: Elementwise, x: Tensor, reach: N
             ends = x.new_ones(()) * function.period * torch.arange(2, device=x.device)
             mean = (function(ends).diff() / function.period).to(x.dtype)
         else:
-            mean = mean_slope(x.dtype, x.device, function)
+            (mean,) = mean_slope(x.dtype, x.device, function)
         return torch.where(infinite, mean, slope(x.masked_fill(infinite, 0)))
     return slope(x)
 
 
 @constant_table
 def mean_slope(function: Function) -> np.ndarray:
-    """Of a function that repeats: the rise over a period, for each unit of x."""
+    """Of a function that repeats: the rise over a period, for each unit of x; one number."""
     assert function.period
     ends = torch.tensor([0.0, function.period], dtype=torch.float64)
-    return np.array(float(function(ends).diff()) / function.period)
+    return function(ends).diff().numpy() / function.period
