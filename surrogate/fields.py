@@ -25,7 +25,9 @@ def require_seed(owner: object) -> None:
 
 def uniform_field(x: Tensor, seed: int) -> Tensor:
     """A number from U(0, 1) for each x: the seed and the bits of x as float32, hashed."""
-    bits = x.detach().float().view(torch.int32).to(torch.int64) & 0xFFFFFFFF
+    number = x.detach().float()
+    number = torch.where(number == 0, 0.0, number)  # −0 is 0
+    bits = number.view(torch.int32).to(torch.int64) & 0xFFFFFFFF
     bits = mixed(bits ^ mixed(seed ^ 0x9E3779B9))  # any constant, so that seed 0 is mixed too
     return ((bits >> 9).to(x.dtype) + 0.5) / 2**23
 

@@ -41,6 +41,8 @@ OTHERS: list[Derivative] = [
     d.Blurred(torch.tanh, width=0.3),
     d.EWGS(0.1),
     d.ClipNorm(1.0),
+    d.PreserveNorm(),
+    d.MeanMagnitude(),
     d.Centralise(),
     *(shape for shape, _ in reference.SHAPES),
     *(rule for rule, _ in reference.RULES),

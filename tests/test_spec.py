@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -13,7 +15,9 @@ import surrogate
 from surrogate import SurrogateActivation
 from surrogate import derivatives as d
 from surrogate import functions as f
+from surrogate.derivatives.base import derivatives as derivatives_
 from surrogate.derivatives.kernels import KERNELS
+from surrogate.functions.base import functions as functions_
 
 positive = st.floats(1e-3, 1e3)
 number = st.floats(-1e6, 1e6) | st.integers(-1000, 1000)
@@ -122,6 +126,26 @@ def test_learnable_numbers_read_back() -> None:
         "ReLU() / Box().shift(distance=Learnable(-2.5))",
     ):
         assert str(surrogate.get(text)) == text
+
+
+PARTS = [*(functions_[name] for name in functions_), *(derivatives_[name] for name in derivatives_)]
+WITHOUT_ARGUMENTS = [
+    part
+    for part in PARTS
+    if all(p.default is not p.empty for p in inspect.signature(part).parameters.values())
+    if part is not d.Towards  # which needs one of two
+]
+
+
+@pytest.mark.parametrize("part", WITHOUT_ARGUMENTS, ids=lambda part: part.__name__)
+def test_defaults_are_not_printed(part: type) -> None:
+    assert repr(part()) == f"{part.__name__}()"
+
+
+@pytest.mark.parametrize("part", PARTS, ids=lambda part: part.__name__)
+def test_parts_never_change(part: Any) -> None:
+    """Else they could not be keys of tables. RReLU is a module."""
+    assert part is f.RReLU or part.__dataclass_params__.frozen
 
 
 @pytest.mark.parametrize("name", surrogate.names())
