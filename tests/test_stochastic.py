@@ -174,12 +174,12 @@ def test_bernoulli_fires_with_its_probability(law: str) -> None:
     """And each number by itself, whatever its neighbours do."""
     step = f.Bernoulli(0.5, law, seed=4)
     for at in (-2.0, -0.3, 0.0, 0.4, 1.0):
-        x = torch.linspace(at, at + 1e-3, 40_000, dtype=torch.float64)
-        v = (at + 5e-4) / 0.5
+        x = torch.linspace(at, at + 1e-2, 20_000, dtype=torch.float64)  # all differ in float32
+        v = (at + 5e-3) / 0.5
         expected = reference.sigmoid(v) if law == "logistic" else 0.5 + v / math.hypot(1, v) / 2
         fired = step(x)
         assert set(fired.unique().tolist()) <= {0.0, 1.0}
-        assert float(fired.mean()) == pytest.approx(expected, abs=0.01)
+        assert float(fired.mean()) == pytest.approx(expected, abs=0.015)
         assert correlation(fired[1:], fired[:-1]) < 0.03
         assert correlation(fired, f.Bernoulli(0.5, law, seed=5)(x)) < 0.03
 

@@ -20,7 +20,7 @@ __all__ = [
     "swish_sign",
 ]
 
-larq = Package("larq", "Compared by hand with the code of larq 0.14.0.")
+larq = Package("larq", "Compared by hand with the quantizers of larq 0.14.0, on TensorFlow 2.21.")
 
 SIGN = Sign(at_zero=1.0)
 
