@@ -62,6 +62,7 @@ from surrogate.functions import (
 )
 from surrogate.functions.base import Elementwise
 from surrogate.registry import Registry
+from surrogate.varying import Learnable
 
 Factory = Callable[..., SurrogateActivation]
 
@@ -120,6 +121,24 @@ for name, function in {
     "sin": Sin,
 }.items():
     register(truthful(function), name)
+
+
+@register
+def prelu(negative_slope: float = 0.25) -> SurrogateActivation:
+    """The leaky rectifier with a learned slope on the left, and its true derivative."""
+    return SurrogateActivation(LeakyReLU(Learnable(negative_slope)), Exact())
+
+
+@register
+def swish_learned(beta: float = 1.0) -> SurrogateActivation:
+    """Swish with a learned beta, and its true derivative."""
+    return SurrogateActivation(Swish(Learnable(beta, positive=True)), Exact())
+
+
+@register
+def staircase_learned(step: float = 0.5) -> SurrogateActivation:
+    """Rounding to a learned step, with the straight-through estimator."""
+    return SurrogateActivation(Staircase(Learnable(step, positive=True)), Constant(1.0))
 
 
 @register
