@@ -44,7 +44,8 @@ class Learnable(Varying):
     `backward` leaves its `grad` at None. What depends on it is the gradient that the pair reports,
     and so all that is computed from that gradient: the weights after a step, and the loss after
     it. Differentiating through the step (`create_graph=True`) gives the gradient of the loss
-    after the step for the number: it says which lie would have taught best.
+    after the step for the number: it says which lie would have taught best. Where it is never used,
+    `DistributedDataParallel` needs `find_unused_parameters=True`.
 
     Args:
         start: the number at the beginning.
