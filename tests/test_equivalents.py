@@ -167,6 +167,7 @@ def test_the_committed_table_is_what_the_command_writes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["-o", str(tmp_path / "table.md")]) == 0
+    assert capsys.readouterr().out.startswith("71 names of 14 packages: ")
     written = (tmp_path / "table.md").read_text(encoding="utf-8")
     committed = Path(__file__).parent.parent / "docs" / "equivalents.md"
     assert without_versions(written) == without_versions(committed.read_text(encoding="utf-8"))

@@ -111,6 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(text)
     else:
         given.output.write_text(text, encoding="utf-8")
+        print(f"{len(names())} names of {len(packages)} packages: {given.output}")
     return 0
 
 
