@@ -5,14 +5,15 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator
 
+import torch
 from torch import Tensor, nn
 
 from surrogate.autograd import report
 from surrogate.derivatives.base import Derivative, as_derivative
 from surrogate.derivatives.shapes import Exact
 from surrogate.describe import name_of
-from surrogate.evaluation import require_floating, require_like
-from surrogate.functions.base import Elementwise
+from surrogate.evaluation import HALVES, require_floating, require_like
+from surrogate.functions.base import Elementwise, Function
 from surrogate.memory import saved_bytes
 from surrogate.varying import varying_numbers
 
@@ -65,6 +66,7 @@ class SurrogateActivation(nn.Module):
         self.derivative = derivative
         self._bound = derivative.bind(function)
         self._numbers = tuple(varying_numbers(self._bound))
+        self._function_varies = any(True for _ in varying_numbers(function))
         modules = {
             "_".join(path): module
             for path, module in (
@@ -79,10 +81,27 @@ class SurrogateActivation(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         require_floating(x, "SurrogateActivation")
-        if isinstance(self.derivative, Exact):
+        if isinstance(self.derivative, Exact) and self._left_to_autograd(x):
             return require_like(self.function(x), x, "function", self.function)
         numbers = [number.current() for number in self._numbers]
         return report(x, self.function, self._bound, numbers)
+
+    def _left_to_autograd(self, x: Tensor) -> bool:
+        """Whether autograd differentiates the function no worse than its slope in closed form.
+
+        A compiler knows what to keep, and numbers that are learned need the truth. In half
+        precision autograd would keep the float32 in which the function is computed.
+        """
+        function = self.function
+        if (
+            torch.compiler.is_compiling()
+            or not isinstance(function, Function)
+            or type(function).slope is Function.slope
+            or self._function_varies
+        ):
+            return True
+        keeps = function.autograd_keeps
+        return keeps == "nothing" or (keeps == "one" and x.dtype not in HALVES)
 
     def saved_bytes(self, x: Tensor) -> int:
         """The bytes that autograd keeps for the backward pass of an input like x.

@@ -110,6 +110,11 @@ def varies(part: object) -> bool:
     )
 
 
+def as_of_now(part: Part) -> Part:
+    """The part with its varying numbers as they are now; itself if it has none."""
+    return settled(part, [number.current() for number in varying_numbers(part)])
+
+
 def settled(part: Part, numbers: Sequence[Tensor]) -> Part:
     """The part with these tensors in place of its varying numbers, in the same order."""
     remaining = list(numbers)

@@ -369,7 +369,7 @@ def lowbias32(bits: int) -> int:
 def uniform(x: float, seed: int) -> float:
     """The field of the stochastic derivatives: 23 bits of a hash of seed and float32(x)."""
     with np.errstate(over="ignore"):
-        (bits,) = struct.unpack("<I", np.float32(x + 0.0).tobytes())
+        (bits,) = struct.unpack("<I", (np.float32(x) + np.float32(0)).tobytes())
     return (lowbias32(bits ^ lowbias32(seed ^ 0x9E3779B9)) // 2**9 + 0.5) / 2**23
 
 

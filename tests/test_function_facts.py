@@ -10,8 +10,10 @@ import torch
 from torch import Tensor, nn
 
 import surrogate
+from surrogate import derivatives as d
 from surrogate import functions as f
 from surrogate.catalogue import catalogue
+from surrogate.check import DTYPES
 from surrogate.functions.base import PiecewiseConstant
 from tests import reference
 
@@ -283,3 +285,25 @@ def test_bad_arguments_are_named(
 ) -> None:
     with pytest.raises(error, match=message):
         make()
+
+
+@pytest.mark.parametrize("function", OURS, ids=repr)
+def test_what_autograd_keeps_is_no_more_than_they_say(function: f.Function) -> None:
+    x = torch.linspace(-3, 3, 100)
+    most = {"nothing": 0, "one": x.numel() * x.element_size(), "more": math.inf}
+    assert surrogate.saved_bytes(function, x) <= most[function.autograd_keeps]
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("function", OURS, ids=repr)
+def test_the_truth_keeps_one_tensor_at_most(function: f.Function, dtype: torch.dtype) -> None:
+    """Of the input's dtype; and it is the truth all the same."""
+    x = torch.linspace(-3, 3, 100).to(dtype)
+    pair = surrogate.SurrogateActivation(function, d.Exact())
+    most = 0 if isinstance(function, PiecewiseConstant) else x.numel() * x.element_size()
+    assert pair.saved_bytes(x) <= most
+    x.requires_grad_()
+    (gradient,) = torch.autograd.grad(pair(x).sum(), x)
+    (expected,) = torch.autograd.grad(function(x).sum() + 0 * x.sum(), x)
+    few_units = 64 * torch.finfo(dtype).eps * float(expected.abs().max())
+    torch.testing.assert_close(gradient, expected, rtol=0, atol=few_units)

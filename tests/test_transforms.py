@@ -14,6 +14,7 @@ import surrogate
 from surrogate import SurrogateActivation
 from surrogate import derivatives as d
 from surrogate import functions as f
+from surrogate.varying import as_of_now
 from tests.measure import kept_bytes
 
 # torch's forward mode still uses torch.jit itself.
@@ -36,7 +37,8 @@ def points() -> Tensor:
 
 def definition(pair: SurrogateActivation, x: Tensor, upstream: Tensor) -> Tensor:
     """What the pair's derivative says by itself, without any autograd Function."""
-    return pair.derivative.bind(pair.function).rule(x.double(), upstream.double()).float()
+    bound = as_of_now(pair.derivative.bind(pair.function))
+    return bound.rule(x.double(), upstream.double()).float()
 
 
 def backward(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:

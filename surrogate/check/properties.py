@@ -17,6 +17,7 @@ from surrogate.activation import SurrogateActivation
 from surrogate.check.subject import NotApplicableError, Subject, backward
 from surrogate.derivatives.base import Pointwise
 from surrogate.derivatives.shapes import Exact
+from surrogate.functions.base import Function
 from surrogate.memory import saved_bytes
 
 # Far out, but with digits left behind the point, so that a wave shows.
@@ -218,7 +219,7 @@ def memory(subject: Subject, x: Tensor) -> None:
     module = subject.module
     if (
         not isinstance(module, SurrogateActivation)
-        or isinstance(module.derivative, Exact)
+        or (isinstance(module.derivative, Exact) and not isinstance(module.function, Function))
         or any(True for _ in module.parameters())
     ):
         raise NotApplicableError(f"{kept / len(x):g} bytes for each element, as torch keeps them")

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from surrogate.activation import SurrogateActivation
 from surrogate.derivatives.base import UpstreamDependent
 from surrogate.describe import name_of
-from surrogate.varying import settled, varying_numbers
+from surrogate.varying import as_of_now
 
 Rule = Callable[[Tensor, Tensor], Tensor]  # (x, grad_output) → grad_input
 
@@ -103,8 +103,7 @@ class Subject:
         module = self._in_double()
         if not isinstance(module, SurrogateActivation):
             return None
-        bound = module.derivative.bind(module.function)
-        return settled(bound, [number.current() for number in varying_numbers(bound)]).rule
+        return as_of_now(module.derivative.bind(module.function)).rule
 
     def _reported(self, x: Tensor, upstream: Tensor, order: int) -> Tensor:
         """By eager backward, and by differences of it."""

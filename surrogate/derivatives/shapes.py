@@ -11,9 +11,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from surrogate.derivatives.base import Derivative, Pointwise, derivatives
+from surrogate.derivatives.base import Derivative, Keeps, Pointwise, derivatives
 from surrogate.describe import require_choice, require_number
-from surrogate.functions.base import Elementwise, Function, mean_magnitude, slope_by_autograd
+from surrogate.functions.base import (
+    Elementwise,
+    Function,
+    PiecewiseConstant,
+    mean_magnitude,
+    slope_by_autograd,
+)
 from surrogate.varying import Number
 
 __all__ = ["Box", "Constant", "DerivativeOf", "Exact", "MeanMagnitude"]
@@ -24,7 +30,8 @@ __all__ = ["Box", "Constant", "DerivativeOf", "Exact", "MeanMagnitude"]
 class Exact(Pointwise):
     """slope(x) = F'(x): the pair's function's own derivative, by autograd; 0 for a step function.
 
-    A pair with it simply calls its function. Inside another derivative, such as
+    A pair with it simply calls its function, or, where autograd would keep more than x for that,
+    takes the function's slope in closed form. Inside another derivative, such as
     `Noisy(Exact(), std=0.1)`, it is `DerivativeOf` the pair's function.
     """
 
@@ -67,7 +74,8 @@ class OfFunction(Derivative):
 class DerivativeOf(Pointwise):
     """slope(x) = h'(x) for any differentiable elementwise function h.
 
-    In closed form for our functions, by autograd for others.
+    In closed form for our functions, by autograd for others. That of a step function is 0, and
+    keeps nothing.
 
     Source: "a staircase with hard corners whose derivative is that of a soft-cornered one".
     """
@@ -78,6 +86,16 @@ class DerivativeOf(Pointwise):
         if isinstance(self.function, Function):
             return self.function.slope(x)
         return slope_by_autograd(self.function, x)
+
+    @property
+    def keeps(self) -> Keeps:  # type: ignore[override]
+        return "nothing" if isinstance(self.function, PiecewiseConstant) else "x"
+
+    def keep(self, x: Tensor) -> Tensor | None:
+        return None if self.keeps == "nothing" else x
+
+    def slope_from_kept(self, kept: Tensor | None) -> Tensor | float:
+        return 0.0 if kept is None else self.slope(kept)
 
 
 @derivatives.register

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
@@ -12,7 +12,7 @@ from torch import Tensor
 from surrogate.describe import Described
 from surrogate.evaluation import evaluate, is_exporting, require_floating
 from surrogate.registry import Registry
-from surrogate.varying import Number, settled, varying_numbers
+from surrogate.varying import Number, as_of_now
 
 if TYPE_CHECKING:
     from surrogate.derivatives.kernels import Kernel
@@ -37,18 +37,20 @@ class Function(Described, ABC):
     * `blurred_slope`: the derivative of f ∗ kernel in closed form.
 
     One that looks at other elements too says so by `elementwise = False`.
+
+    `autograd_keeps` is what autograd keeps to differentiate the value: "nothing", "one" tensor, or
+    "more", where the slope in closed form, which needs x alone, is the better way.
     """
 
     elementwise = True
-
+    autograd_keeps: Literal["nothing", "one", "more"] = "more"
     period: float | None = None
     straight_outside: tuple[float, float] | None = None
 
     def __call__(self, x: Tensor) -> Tensor:
         require_floating(x, type(self).__name__)
-        numbers = [number.current() for number in varying_numbers(self)]
-        blocks = self.elementwise and not numbers
-        return evaluate(settled(self, numbers).value, x, blocks=blocks)
+        now = as_of_now(self)
+        return evaluate(now.value, x, blocks=self.elementwise and now is self)
 
     @abstractmethod
     def value(self, x: Tensor) -> Tensor:

@@ -28,6 +28,7 @@ class ReLU(Function):
     Source: Nair & Hinton 2010.
     """
 
+    autograd_keeps = "one"
     straight_outside = (0.0, 0.0)
 
     def value(self, x: Tensor) -> Tensor:
@@ -48,6 +49,7 @@ class LeakyReLU(Function):
     Source: Maas et al. 2013.
     """
 
+    autograd_keeps = "one"
     negative_slope: Number = 0.01
     straight_outside = (0.0, 0.0)
 
@@ -111,6 +113,7 @@ class ELU(Function):
     Source: Clevert et al. 2016 (arXiv 1511.07289).
     """
 
+    autograd_keeps = "one"
     alpha: Number = 1.0
     straight_outside = (-40.0, 0.0)
 
@@ -166,6 +169,7 @@ class SELU(Function):
     Source: Klambauer et al. 2017 (arXiv 1706.02515).
     """
 
+    autograd_keeps = "one"
     straight_outside = (-40.0, 0.0)
 
     def value(self, x: Tensor) -> Tensor:
@@ -184,6 +188,7 @@ class Threshold(Function):
     The arguments are those of `torch.nn.Threshold`, which calls the second one value.
     """
 
+    autograd_keeps = "one"
     threshold: float = 0.0
     replacement: float = 0.0
 
@@ -214,6 +219,7 @@ class GradedSpike(Function):
     Source: lava (`Spike` with `graded_spike=True`).
     """
 
+    autograd_keeps = "one"
     threshold: Number = 1.0
     scale: Number = 1.0
 

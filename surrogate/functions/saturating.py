@@ -27,6 +27,7 @@ class Clamp(Function):
     With one of the two None it is a bound on one side.
     """
 
+    autograd_keeps = "one"
     low: Number | None = 0.0
     high: Number | None = 1.0
 
@@ -93,6 +94,7 @@ class ReLU6(Function):
     Source: Krizhevsky 2010; Howard et al. 2017 (arXiv 1704.04861).
     """
 
+    autograd_keeps = "one"
     straight_outside = (0.0, 6.0)
 
     def value(self, x: Tensor) -> Tensor:
@@ -113,6 +115,7 @@ class Hardsigmoid(Function):
     Source: Courbariaux et al. 2015 (arXiv 1511.00363), there with the slope 1/2.
     """
 
+    autograd_keeps = "one"
     straight_outside = (-3.0, 3.0)
 
     def value(self, x: Tensor) -> Tensor:

@@ -123,6 +123,7 @@ class TReLU(Function):
     Source: the fast.ai forum, 2019.
     """
 
+    autograd_keeps = "one"
     threshold: Number = -0.25
     mean_shift: Number = -0.03
     straight_outside = (0.0, 0.0)
@@ -152,6 +153,7 @@ class TiltReLU(Function):
     Source: the fast.ai forum, 2019.
     """
 
+    autograd_keeps = "one"
     mean_shift: Number = -0.03
     straight_outside = (0.0, 0.0)
 
@@ -177,6 +179,7 @@ class GeneralReLU(Function):
     Source: the fast.ai course, 2019; its forum has leak 0.2 and most 12.
     """
 
+    autograd_keeps = "one"
     leak: Number = 0.1
     shift: Number = 0.4
     most: Number = 6.0

@@ -55,6 +55,7 @@ def _softplus(x: Tensor) -> Tensor:
 class Identity(Function):
     """x. Derivative: 1. As an activation it makes the linear baseline."""
 
+    autograd_keeps = "nothing"
     straight_outside = (0.0, 0.0)
 
     def value(self, x: Tensor) -> Tensor:
@@ -72,6 +73,7 @@ class Identity(Function):
 class Sigmoid(Function):
     """s(x) = 1 / (1 + e⁻ˣ). Derivative: s(x) · (1 − s(x))."""
 
+    autograd_keeps = "one"
     straight_outside = (-40.0, 40.0)
 
     def value(self, x: Tensor) -> Tensor:
@@ -86,6 +88,7 @@ class Sigmoid(Function):
 class Tanh(Function):
     """tanh(x). Derivative: 1 − tanh²(x)."""
 
+    autograd_keeps = "one"
     straight_outside = (-20.0, 20.0)
 
     def value(self, x: Tensor) -> Tensor:
@@ -248,6 +251,7 @@ class Softplus(Function):
 class LogSigmoid(Function):
     """log s(x) = −log(1 + e⁻ˣ). Derivative: s(−x)."""
 
+    autograd_keeps = "one"
     straight_outside = (-40.0, 40.0)
 
     def value(self, x: Tensor) -> Tensor:
@@ -278,6 +282,7 @@ class Softsign(Function):
 class Tanhshrink(Function):
     """x − tanh(x). Derivative: tanh²(x)."""
 
+    autograd_keeps = "one"
     straight_outside = (-20.0, 20.0)
 
     def value(self, x: Tensor) -> Tensor:

@@ -32,6 +32,7 @@ class Sin(Function):
     Source: Sitzmann et al. 2020 (arXiv 2006.09661).
     """
 
+    autograd_keeps = "one"
     period = 2 * torch.pi
 
     def value(self, x: Tensor) -> Tensor:
