@@ -1,0 +1,99 @@
+"""The same pairs in other packages: `surrogate.equivalent` beside what it is equal to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import surrogate
+from experiments.benchmark.measure import forward_and_backward, in_turn
+from experiments.benchmark.pairs import compile_one
+from experiments.benchmark.settings import Settings
+from experiments.benchmark.table import Table
+
+Activation = Callable[[Tensor], Tensor]
+
+
+def _snntorch(name: str) -> Activation:
+    return getattr(import_module("snntorch.surrogate"), name)()
+
+
+def _spikingjelly(name: str) -> Activation:
+    return getattr(import_module("spikingjelly.activation_based.surrogate"), name)()
+
+
+def _norse(name: str) -> Activation:
+    function = getattr(import_module("norse.torch.functional.threshold"), f"heavi_{name}_fn")
+    return lambda x: function(x, 100.0)
+
+
+def _sinabs(name: str) -> Activation:
+    activation: Any = import_module("sinabs.activation")
+    shape = getattr(activation, name)()
+    return lambda x: activation.SingleSpike.apply(x, 1.0, shape)
+
+
+def _freegrad(name: str) -> Activation:
+    freegrad: Any = import_module("freegrad")
+    heaviside = freegrad.Activation("Heaviside")
+
+    def spike(x: Tensor) -> Tensor:
+        with freegrad.use(name):
+            return heaviside(x)
+
+    return spike
+
+
+PACKAGES: dict[str, tuple[Callable[[str], Activation], tuple[str, ...]]] = {
+    "snntorch": (
+        _snntorch,
+        ("straight_through_estimator", "fast_sigmoid", "sigmoid", "atan", "heaviside"),
+    ),
+    "spikingjelly": (
+        _spikingjelly,
+        ("PiecewiseQuadratic", "Sigmoid", "ATan", "SoftSign", "Erf", "Rect", "LeakyKReLU"),
+    ),
+    "norse": (_norse, ("circ", "triangle")),
+    "sinabs": (_sinabs, ("Heaviside", "Gaussian", "SingleExponential")),
+    "freegrad": (_freegrad, ("rectangular", "triangular")),
+}
+
+
+def against_peers(settings: Settings) -> Iterator[Table]:
+    """Each pair of each package that is installed, beside ours, at three sizes."""
+    sizes = (10**4, 10**6) if settings.quick else (10**4, 10**6, 10**7)
+    for package, (make, names) in PACKAGES.items():
+        for name in names[:1] if settings.quick else names:
+            try:
+                theirs = make(name)
+            except ImportError:
+                continue  # the table of versions says what is installed
+            ours = surrogate.equivalent(f"{package}.{name}")
+            for elements in sizes:
+                x = torch.randn(elements, device=settings.device)
+                yield _beside(f"{package}.{name}", theirs, ours, x, settings)
+
+
+def _beside(
+    name: str, theirs: Activation, ours: Activation, x: Tensor, settings: Settings
+) -> Table:
+    activations = {
+        "theirs, eager": theirs,
+        "ours, eager": ours,
+        "ours, compiled": compile_one(ours),
+    }
+    compiled = compile_one(theirs)
+    try:
+        forward_and_backward(compiled, x)()
+        activations["theirs, compiled"] = compiled
+    except Exception:  # it can't be compiled, whatever the reason
+        pass
+    works = {way: forward_and_backward(each, x) for way, each in activations.items()}
+    rows = in_turn(works, "theirs, eager", settings.rounds, device=settings.device)
+    kept = [f"{surrogate.saved_bytes(each, x) / x.numel():g}" for each in activations.values()]
+    notes = {"bytes kept per element": kept}
+    return Table(f"{name}, {x.numel():,} elements", "theirs, eager", rows, None, notes)
