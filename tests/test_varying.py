@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
+import inspect
 import math
 
 import pytest
@@ -16,6 +17,8 @@ import surrogate
 from surrogate import Learnable, SurrogateActivation
 from surrogate import derivatives as d
 from surrogate import functions as f
+from surrogate.derivatives import derivatives
+from surrogate.functions import functions
 from tests import reference
 
 X = torch.tensor([-2.31, -1.004, -0.52, -0.13, 0.0071, 0.26, 0.4, 0.741, 1.113, 1.62, 2.9]).double()
@@ -218,3 +221,38 @@ def test_a_function_gives_its_numbers_their_true_gradient(
     pair = SurrogateActivation(learnable, d.Exact() + d.Constant(0.0))
     of_x = torch.autograd.grad(pair(x.requires_grad_()).sum(), x)[0]
     torch.testing.assert_close(of_x, fixed.slope(x.detach()), rtol=1e-9, atol=1e-9)
+
+
+REQUIRED: dict[str, dict[str, object]] = {
+    "DerivativeOf": {"function": f.Tanh()},
+    "Noisy": {"derivative": d.Exact(), "std": 0.5},
+    "Split": {"left": d.Exact(), "right": d.Constant()},
+    "Towards": {"low": 0.0, "high": 1.0},
+    "EWGS": {"delta": 0.5},
+    "GradientNoise": {"std": 0.5},
+    "ClipValue": {"limit": 0.5},
+    "ClipNorm": {"limit": 0.5},
+}
+# They shape a table, are looked at by Python, or would have no gradient worth the trouble.
+FIXED = {
+    "PerlinNoise.resolution", "Ternary.at_tie", "RReLU.lower", "RReLU.upper",
+    "Threshold.threshold", "Threshold.replacement", "Heaviside.at_zero", "Sign.at_zero",
+    "Box.left", "Box.right", "Towards.low", "Towards.high", "Cauchy.power", "FastSigmoid.power",
+    "PeriodicLaplace.period", "SwishSign.beta", "Cosines.period", "Directional.width",
+}  # fmt: skip
+
+
+def test_which_numbers_may_vary() -> None:
+    fixed = set()
+    for registry in (functions, derivatives):
+        for name in registry:
+            given = REQUIRED.get(name, {})
+            signature = inspect.signature(registry[name])
+            defaults = {key: p.default for key, p in signature.parameters.items()} | given
+            for key, number in defaults.items():
+                if isinstance(number, float):
+                    try:
+                        registry[name](**{**given, key: Learnable(number or 0.5)})
+                    except TypeError:
+                        fixed.add(f"{name}.{key}")
+    assert fixed == FIXED
