@@ -274,26 +274,16 @@ class _Changed(_PointwiseCombination):
 
     derivative: Pointwise
 
-    def combine(self, slope: Any) -> Any:
-        return slope
-
     def __repr__(self) -> str:
         arguments = described_fields(self, leave_out="derivative")
         return f"{_grouped(self.derivative)}.{type(self).__name__.lower()}({arguments})"
 
 
-@dataclass(frozen=True, repr=False)
-class Shift(_Changed):
-    """slope(x) = derivative.slope(x − distance)."""
+class _Moved(_Changed):
+    """One derivative, evaluated elsewhere: as high, and as large in area unless it is stretched."""
 
-    derivative: Pointwise
-    distance: Number
-
-    def __post_init__(self) -> None:
-        require_number(self, "distance", may_vary=True)
-
-    def inward(self, x: Tensor) -> Tensor:
-        return x - self.distance
+    def combine(self, slope: Any) -> Any:
+        return slope
 
     @property
     def area(self) -> Any:
@@ -305,7 +295,21 @@ class Shift(_Changed):
 
 
 @dataclass(frozen=True, repr=False)
-class Scale(_Changed):
+class Shift(_Moved):
+    """slope(x) = derivative.slope(x − distance)."""
+
+    derivative: Pointwise
+    distance: Number
+
+    def __post_init__(self) -> None:
+        require_number(self, "distance", may_vary=True)
+
+    def inward(self, x: Tensor) -> Tensor:
+        return x - self.distance
+
+
+@dataclass(frozen=True, repr=False)
+class Scale(_Moved):
     """slope(x) = derivative.slope(x / width)."""
 
     derivative: Pointwise
@@ -321,27 +325,15 @@ class Scale(_Changed):
     def area(self) -> Any:
         return None if self.derivative.area is None else self.width * self.derivative.area
 
-    @property
-    def peak(self) -> Any:
-        return self.derivative.peak
-
 
 @dataclass(frozen=True, repr=False)
-class Mirror(_Changed):
+class Mirror(_Moved):
     """slope(x) = derivative.slope(−x)."""
 
     derivative: Pointwise
 
     def inward(self, x: Tensor) -> Tensor:
         return -x
-
-    @property
-    def area(self) -> Any:
-        return self.derivative.area
-
-    @property
-    def peak(self) -> Any:
-        return self.derivative.peak
 
 
 @dataclass(frozen=True, repr=False)

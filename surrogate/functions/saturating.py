@@ -149,13 +149,9 @@ class Hardswish(Function):
         return torch.where(x <= -3, 0.0, torch.where(x >= 3, 1.0, bent))
 
 
-@functions.register
 @dataclass(frozen=True, repr=False)
-class Hardshrink(Function):
-    """0 if |x| ≤ threshold, else x. Derivative: 0 if |x| ≤ threshold, else 1.
-
-    Source: Donoho & Johnstone 1994 (hard thresholding).
-    """
+class Shrinkage(Function):
+    """Flat near 0, of slope 1 on either side: the threshold and the derivative of both kinds."""
 
     threshold: Number = 0.5
 
@@ -166,11 +162,20 @@ class Hardshrink(Function):
     def straight_outside(self) -> tuple[float, float]:  # type: ignore[override]
         return -self.threshold, self.threshold
 
-    def value(self, x: Tensor) -> Tensor:
-        return torch.where(x.abs() <= self.threshold, 0.0, x)
-
     def slope(self, x: Tensor) -> Tensor:
         return (x.abs() > self.threshold).to(x.dtype)
+
+
+@functions.register
+@dataclass(frozen=True, repr=False)
+class Hardshrink(Shrinkage):
+    """0 if |x| ≤ threshold, else x. Derivative: 0 if |x| ≤ threshold, else 1.
+
+    Source: Donoho & Johnstone 1994 (hard thresholding).
+    """
+
+    def value(self, x: Tensor) -> Tensor:
+        return torch.where(x.abs() <= self.threshold, 0.0, x)
 
     def blurred_slope(self, x: Tensor, kernel: Kernel) -> Tensor:
         left, right = x + self.threshold, x - self.threshold
@@ -180,26 +185,14 @@ class Hardshrink(Function):
 
 @functions.register
 @dataclass(frozen=True, repr=False)
-class Softshrink(Function):
+class Softshrink(Shrinkage):
     """0 if |x| ≤ threshold, else x − threshold · sign(x). Derivative: 0 if |x| ≤ threshold, else 1.
 
     Source: Donoho 1995 (soft thresholding).
     """
 
-    threshold: Number = 0.5
-
-    def __post_init__(self) -> None:
-        require_number(self, "threshold", least=0, may_vary=True)
-
-    @property
-    def straight_outside(self) -> tuple[float, float]:  # type: ignore[override]
-        return -self.threshold, self.threshold
-
     def value(self, x: Tensor) -> Tensor:
         return torch.where(x.abs() <= self.threshold, 0.0, x - self.threshold * torch.sign(x))
-
-    def slope(self, x: Tensor) -> Tensor:
-        return (x.abs() > self.threshold).to(x.dtype)
 
     def blurred_slope(self, x: Tensor, kernel: Kernel) -> Tensor:
         left, right = x + self.threshold, x - self.threshold
