@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,10 @@ from surrogate.evaluation import HALVES, require_floating, require_like
 from surrogate.functions.base import Elementwise, Function
 from surrogate.memory import saved_bytes
 from surrogate.varying import varying_numbers
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 AnyDerivative = Derivative | Callable[[Tensor], Tensor] | Callable[[Tensor, Tensor], Tensor]
 
@@ -89,19 +94,20 @@ class SurrogateActivation(nn.Module):
     def _left_to_autograd(self, x: Tensor) -> bool:
         """Whether autograd differentiates the function no worse than its slope in closed form.
 
-        A compiler knows what to keep, and numbers that are learned need the truth. In half
-        precision autograd would keep the float32 in which the function is computed.
+        Numbers that are learned need the truth. In half precision autograd would keep the float32
+        in which the function is computed. A compiler decides by itself what to keep, but given
+        torch's own derivatives it keeps masks of booleans, which it is slow with on a CPU.
         """
         function = self.function
         if (
-            torch.compiler.is_compiling()
-            or not isinstance(function, Function)
+            not isinstance(function, Function)
             or type(function).slope is Function.slope
             or self._function_varies
+            or function.autograd_keeps == "nothing"
         ):
             return True
-        keeps = function.autograd_keeps
-        return keeps == "nothing" or (keeps == "one" and x.dtype not in HALVES)
+        simple = function.autograd_keeps == "one" and x.dtype not in HALVES
+        return simple and not torch.compiler.is_compiling()
 
     def saved_bytes(self, x: Tensor) -> int:
         """The bytes that autograd keeps for the backward pass of an input like x.
@@ -114,6 +120,30 @@ class SurrogateActivation(nn.Module):
         [0, 1000, 4000]
         """
         return saved_bytes(self, x)
+
+    def plot(self, axes: Axes | None = None, *, low: float = -3.0, high: float = 3.0) -> Figure:
+        """Draw the function, its true derivative and what is reported, from low to high.
+
+        Jumps are gaps. What depends on the upstream gradient g is drawn for g = 1 and for g = −1,
+        divided by g. The pair is drawn in the mode that it is in.
+
+        Args:
+            axes: matplotlib's, to draw on; a new figure's if not given. That one is not pyplot's: a
+                notebook shows it, and `.savefig(path)` saves it.
+            low, high: the ends of the x axis.
+
+        Raises:
+            ModuleNotFoundError: matplotlib is missing; the message says what to install.
+            TypeError: axes are no such thing.
+            ValueError: low is not below high, or one of them is not finite.
+
+        >>> import surrogate
+        >>> surrogate.get("cantor2").plot(low=0, high=1).axes[0].get_title()
+        'Cantor() / Constant()'
+        """
+        from surrogate.plot import plot
+
+        return plot(self, axes, low=low, high=high)
 
     def __repr__(self) -> str:
         return f"{name_of(self.function)} / {self.derivative!r}"

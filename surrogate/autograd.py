@@ -4,8 +4,8 @@ In eager mode it is told by a `torch.autograd.Function` that keeps for the backw
 the derivative needs. A tracer can't follow that everywhere (torch.compile drops a custom forward
 mode, torch.export drops the whole Function), so it is told in two more ways that mean the same:
 
-* `torch.compile` sees the slope as an ordinary tensor, grafted on to the value by one opaque node.
-  Whatever the slope keeps is then for the compiler to choose;
+* `torch.compile` sees the slope as an ordinary tensor, grafted on to the value (`grafts.py`, which
+  is imported while something is compiled, as it brings in the compiler: a second);
 * `torch.export` sees ordinary operators only: value + (x − x.detach()) · slope.
 """
 
@@ -42,27 +42,31 @@ def report(
         if is_exporting():
             return _spelled_out(value, x, partial(_slope, settled(derivative, numbers)))
         if torch.compiler.is_compiling():
-            return _graft(value, x, _slope(settled(derivative, numbers), x))
-        return _apply(_PointwiseReport, value, x, derivative, numbers)
+            from surrogate.grafts import graft
+
+            return graft(value, x, _slope(settled(derivative, numbers), x))
+        return _apply(_PointwiseReport, _PlainPointwise, value, x, derivative, numbers)
     if is_exporting():
         raise RuntimeError(
             f"{derivative!r} depends on the upstream gradient, which torch.export can't represent: "
             "export the function by itself, or use a pointwise derivative"
         )
     if torch.compiler.is_compiling():
+        from surrogate.grafts import graft_by_sign, without_forward_mode
+
         if derivative.sign_dependent and derivative.elementwise is not False:
             rule, ones = partial(_rule, settled(derivative, numbers), x), torch.ones_like(x)
-            return _graft_by_sign(value, x, rule(ones), rule(-ones))
-        return _UpstreamRule.apply(_without_forward_mode(x), value, derivative, *numbers)
-    return _apply(_UpstreamReport, value, x, derivative, numbers)
+            return graft_by_sign(value, x, rule(ones), rule(-ones))
+        return _UpstreamRule.apply(without_forward_mode(x), value, derivative, *numbers)
+    return _apply(_UpstreamReport, _PlainUpstream, value, x, derivative, numbers)
 
 
 def _slope(derivative: Pointwise, x: Tensor) -> Tensor:
-    return evaluate(derivative.slope, x, blocks=bool(derivative.elementwise))
+    return evaluate(derivative.slope, x, elementwise=bool(derivative.elementwise))
 
 
 def _rule(derivative: Derivative, x: Tensor, grad_output: Tensor) -> Tensor:
-    return evaluate(derivative.rule, x, grad_output, blocks=bool(derivative.elementwise))
+    return evaluate(derivative.rule, x, grad_output, elementwise=bool(derivative.elementwise))
 
 
 class _Held:
@@ -74,6 +78,7 @@ class _Held:
 
 def _apply(
     rule: type[Function],
+    plain: type[Function],
     value: Tensor,
     x: Tensor,
     derivative: Derivative,
@@ -85,20 +90,21 @@ def _apply(
         return value
     # A function that returns its own input would make input and output one tensor.
     shared = torch._C._is_alias_of(value, x)  # pyright: ignore[reportAttributeAccessIssue]
-    return rule.apply(x, _Held(value.clone() if shared else value), derivative, *numbers)
+    return plain.apply(x, _Held(value.clone() if shared else value), derivative, *numbers)
 
 
 class _Report(Function):
-    """The value goes forward; backward is for the subclass, which says what to keep for it."""
+    """The value goes forward; backward is for the subclass, which says what to keep for it.
+
+    In the form that every transform takes. Where none is going on, the plain form of each costs a
+    call 15 µs less.
+    """
 
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(
-        x: Tensor, value: Tensor | _Held, derivative: Derivative, *numbers: Tensor
-    ) -> Tensor:
-        # Returned as it is, a tensor argument would make the output a view of it.
-        return value.tensor if isinstance(value, _Held) else value.clone()
+    def forward(x: Tensor, value: Tensor, derivative: Derivative, *numbers: Tensor) -> Tensor:
+        return value.clone()  # as it is, an argument would make the output a view of it
 
 
 class _PointwiseReport(_Report):
@@ -107,47 +113,62 @@ class _PointwiseReport(_Report):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         x, _, ctx.derivative, *numbers = inputs
-        ctx.dtype = x.dtype
         kept = settled(ctx.derivative, numbers).keep(x)
         ctx.save_for_backward(kept, *numbers)
         ctx.save_for_forward(kept, *numbers)
 
     @staticmethod
-    def slope(ctx: Any) -> Tensor | float:
+    def scaled(ctx: Any, grad_output: Tensor) -> Tensor:
+        """grad_output · slope(x)."""
         kept, *numbers = ctx.saved_tensors
         derivative = settled(ctx.derivative, numbers)
-        if kept is None or not kept.is_floating_point():
+        if kept is None:
             slope = derivative.slope_from_kept(kept)
-            return slope.to(ctx.dtype) if isinstance(slope, Tensor) else slope
-        blocks = not numbers and bool(derivative.elementwise)
-        return evaluate(derivative.slope_from_kept, kept, blocks=blocks)
+            one = isinstance(slope, float) and slope == 1
+            return grad_output if one else grad_output * slope
+        return evaluate(
+            derivative.slope_from_kept,
+            kept,
+            factor=grad_output,
+            # Not if autograd has to follow it to numbers.
+            elementwise=not numbers and bool(derivative.elementwise),
+        )
 
     @staticmethod
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
         of_x, of_value, *others = ctx.needs_input_grad
         return (
-            _scaled(grad_output, _PointwiseReport.slope(ctx)) if of_x else None,
+            _PointwiseReport.scaled(ctx, grad_output) if of_x else None,
             grad_output if of_value else None,
             *(None for _ in others),
         )
 
     @staticmethod
     def jvp(ctx: Any, x_tangent: Tensor | None, value_tangent: Tensor | None, *_: Any) -> Tensor:
-        return _sum_of_tangents(x_tangent, _PointwiseReport.slope(ctx), value_tangent)
+        of_x = None if x_tangent is None else _PointwiseReport.scaled(ctx, x_tangent)
+        return sum_of_tangents(of_x, value_tangent)
 
 
-def _scaled(gradient: Tensor, slope: Tensor | float) -> Tensor:
-    return gradient if isinstance(slope, float) and slope == 1 else gradient * slope
+class _PlainPointwise(Function):
+    """`_PointwiseReport` where no transform is going on, of a value that nothing else is to get a
+    gradient through."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, value: _Held, *others: Any) -> Tensor:
+        _PointwiseReport.setup_context(ctx, (x, value, *others), value.tensor)
+        return value.tensor
+
+    @staticmethod
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
+        return _PointwiseReport.backward(ctx, grad_output)
 
 
-def _sum_of_tangents(
-    x_tangent: Tensor | None, slope: Tensor | float, value_tangent: Tensor | None
-) -> Tensor:
-    if x_tangent is None:
-        assert value_tangent is not None
-        return value_tangent.clone()
-    tangent = x_tangent * slope
-    return tangent if value_tangent is None else tangent + value_tangent
+def sum_of_tangents(of_x: Tensor | None, of_value: Tensor | None) -> Tensor:
+    """What has come by way of x, and by way of numbers in the function; one of them may be None."""
+    if of_x is None:
+        assert of_value is not None
+        return of_value.clone()
+    return of_x if of_value is None else of_x + of_value
 
 
 class _UpstreamRule(_Report):
@@ -177,6 +198,20 @@ class _UpstreamReport(_UpstreamRule):
         raise no_forward_mode(repr(ctx.derivative))
 
 
+class _PlainUpstream(Function):
+    """The same where no transform is going on, of a value that nothing else is to get a gradient
+    through."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, value: _Held, *others: Any) -> Tensor:
+        _UpstreamRule.setup_context(ctx, (x, value, *others), value.tensor)
+        return value.tensor
+
+    @staticmethod
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
+        return _UpstreamRule.backward(ctx, grad_output)
+
+
 def no_forward_mode(derivative: str) -> RuntimeError:
     """The error for a forward-mode derivative that does not exist."""
     return RuntimeError(
@@ -184,98 +219,6 @@ def no_forward_mode(derivative: str) -> RuntimeError:
         "does not have: there is no such derivative. Use reverse mode (grad, vjp, jacrev), or a "
         "pointwise derivative"
     )
-
-
-class _ReverseModeOnly(Function):
-    """The identity, for torch.compile, which would replace a missing forward mode by the truth."""
-
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(x: Tensor) -> Tensor:
-        return x.clone()
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
-        pass
-
-    @staticmethod
-    def backward(ctx: Any, grad_output: Tensor) -> Tensor:
-        return grad_output
-
-    @staticmethod
-    def jvp(ctx: Any, tangent: Tensor) -> Tensor:
-        raise no_forward_mode("This derivative")
-
-
-@torch.compiler.allow_in_graph
-def _without_forward_mode(x: Tensor) -> Tensor:
-    return _ReverseModeOnly.apply(x)
-
-
-class _Graft(Function):
-    """value, with the slope grafted on: what torch.compile sees of a pointwise report."""
-
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(value: Tensor, x: Tensor, slope: Tensor) -> Tensor:
-        return value.clone()
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        ctx.save_for_backward(inputs[2])
-        ctx.save_for_forward(inputs[2])
-
-    @staticmethod
-    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
-        (slope,) = ctx.saved_tensors
-        return grad_output, grad_output * slope, None
-
-    @staticmethod
-    def jvp(
-        ctx: Any, value_tangent: Tensor | None, x_tangent: Tensor | None, _: Tensor | None
-    ) -> Tensor:
-        (slope,) = ctx.saved_tensors
-        return _sum_of_tangents(x_tangent, slope, value_tangent)
-
-
-@torch.compiler.allow_in_graph
-def _graft(value: Tensor, x: Tensor, slope: Tensor) -> Tensor:
-    return _Graft.apply(value, x, slope)
-
-
-class _GraftBySign(Function):
-    """The same for a rule that is linear on each side of grad_output = 0.
-
-    It is known by what it makes of the upstream gradients 1 and −1.
-    """
-
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(value: Tensor, x: Tensor, of_one: Tensor, of_minus_one: Tensor) -> Tensor:
-        return value.clone()
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        ctx.save_for_backward(*inputs[2:])
-
-    @staticmethod
-    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
-        of_one, of_minus_one = ctx.saved_tensors
-        positive = grad_output > 0
-        of_x = torch.where(positive, grad_output * of_one, -grad_output * of_minus_one)
-        return grad_output, of_x, None, None
-
-    @staticmethod
-    def jvp(ctx: Any, *tangents: Any) -> Tensor:
-        raise no_forward_mode("This derivative")
-
-
-@torch.compiler.allow_in_graph
-def _graft_by_sign(value: Tensor, x: Tensor, of_one: Tensor, of_minus_one: Tensor) -> Tensor:
-    return _GraftBySign.apply(value, x, of_one, of_minus_one)
 
 
 def _spelled_out(value: Tensor, x: Tensor, slope: Elementwise) -> Tensor:

@@ -14,6 +14,9 @@ from typing import Any
 
 from surrogate.varying import Varying
 
+LARGEST_INTEGER = 2**53
+LONGEST_SHOWN = 80  # characters of a value in a message
+
 
 class Described:
     """Mixin: `Cantor(depth=5)` for a dataclass, without the fields that keep their default."""
@@ -35,6 +38,20 @@ def name_of(part: object) -> str:
     """How a part is called in texts and messages: a plain function by its name, not its address."""
     name = getattr(part, "__name__", None)
     return name if isinstance(name, str) else repr(part)
+
+
+def is_finite(number: float) -> bool:
+    """Whether it is finite, and an integer not beyond 2⁵³, up to which all of them are floats."""
+    return abs(number) <= LARGEST_INTEGER if isinstance(number, int) else math.isfinite(number)
+
+
+def shown(value: object) -> str:
+    """A value in a message, without its middle if it is long."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python's answer to integers of more than 4300 digits
+        return "an integer of thousands of digits"
+    return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN // 2]}…{text[-9:]}"
 
 
 def require_number(
@@ -68,14 +85,15 @@ def require_number(
         if math.isfinite(limit)
     ] + ([f"at most {most:g}"] if math.isfinite(most) else [])
     allowed = " ".join([kind, " and ".join(limits)]).strip()
-    message = f"{type(owner).__name__}: {name} must be {allowed}, got {value!r}"
+    message = f"{type(owner).__name__}: {name} must be {allowed}, got {shown(value)}"
     if varying and not may_vary:
         raise TypeError(f"{message}, which varies: this number is fixed")
     if isinstance(value, bool) or not isinstance(value, int if integer else (int, float)):
         raise TypeError(message)
-    inside = math.isfinite(value) and above < value < below and least <= value <= most
+    inside = is_finite(value) and above < value < below and least <= value <= most
     if not inside:
-        raise ValueError(message)
+        too_large = isinstance(value, int) and abs(value) > LARGEST_INTEGER
+        raise ValueError(message + ": integers go up to 2**53" * too_large)
 
 
 def require_choice(owner: object, name: str, allowed: Iterable[str]) -> None:
@@ -84,7 +102,7 @@ def require_choice(owner: object, name: str, allowed: Iterable[str]) -> None:
     if value not in allowed:
         raise ValueError(
             f"{type(owner).__name__}: {name} must be one of {', '.join(map(repr, allowed))}, "
-            f"got {value!r}{did_you_mean(value, allowed)}"
+            f"got {shown(value)}{did_you_mean(value, allowed)}"
         )
 
 

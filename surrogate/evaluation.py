@@ -1,48 +1,81 @@
-"""How formulas are evaluated: half precision by way of float32, large tensors block by block."""
+"""How formulas are evaluated: half precision by way of float32, large tensors block by block or in
+one fused kernel."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
 from surrogate.describe import name_of
+from surrogate.fusion import Formula, is_fused, run_fused
 
 HALVES = (torch.float16, torch.bfloat16)
 BLOCK = 2**17  # elements; a few blocks of float32 fit into a core's cache
+FUSED_FROM = 2**15  # elements; below, a call of a compiled kernel takes longer than what it saves
 
 
-def evaluate(formula: Callable[..., Tensor], *tensors: Tensor, blocks: bool = True) -> Tensor:
-    """formula(*tensors) for an elementwise formula, in the dtype of the first tensor.
+def evaluate(
+    formula: Formula, *tensors: Tensor, factor: Tensor | None = None, elementwise: bool = True
+) -> Tensor:
+    """formula(*tensors), times the factor if there is one, in the dtype of the first tensor.
 
-    float16 and bfloat16 are computed in float32. In eager mode on a CPU a formula of many operators
-    would go through memory once for each; block by block its intermediate results stay in cache.
-    Without `blocks` the formula sees the whole: one that may not be elementwise has to,
-    and one that autograd follows to numbers in it.
+    float16 and bfloat16 are computed in float32, but for the last product. What is `elementwise` is
+    evaluated block by block, or, if it is fused, in one kernel; what may not be sees the whole, as
+    does what autograd follows to numbers in it.
     """
-    dtype = tensors[0].dtype
-    working = formula
-    if dtype in HALVES:
-        working = lambda *halves: formula(*(half.float() for half in halves)).to(dtype)
-    if not (blocks and _worth_blocks(tensors)):
-        return working(*tensors)
+    if factor is None:
+        working = in_own_dtype
+    else:
+        working, tensors = times_factor, (factor, *tensors)
+    fused = is_fused(formula)
+    worth = tensors[0].numel() >= (FUSED_FROM if fused else 2 * BLOCK + 1)
+    if not (elementwise and worth and _is_plain(tensors)):
+        return working(formula)(*tensors)
+    # torch.compile is slow with booleans.
+    fused = fused and all(tensor.is_floating_point() for tensor in tensors)
+    if not (fused or tensors[0].is_cpu):
+        return working(formula)(*tensors)
     result = torch.empty_like(tensors[0])
-    pieces = [_in_memory_order(tensor).split(BLOCK) for tensor in (result, *tensors)]
-    for target, *sources in zip(*pieces, strict=True):
-        target.copy_(working(*sources))
+    flat = [_in_memory_order(tensor) for tensor in (result, *tensors)]
+    if fused:
+        run_fused(working, formula, *flat)
+    else:
+        # A formula of many operators would go through memory once for each; block by block its
+        # intermediate results stay in cache.
+        for target, *sources in zip(*(tensor.split(BLOCK) for tensor in flat), strict=True):
+            target.copy_(working(formula)(*sources))
     return result
 
 
-def _worth_blocks(tensors: tuple[Tensor, ...]) -> bool:
-    """Large, dense, of one layout, and nobody is looking: no tracer, no transform, no autograd."""
+def in_own_dtype(formula: Formula) -> Formula:
+    """The formula, which takes halves as float32, for tensors of any dtype."""
+
+    def working(*tensors: Tensor) -> Tensor:
+        dtype = tensors[0].dtype
+        if dtype not in HALVES:
+            return formula(*tensors)
+        return formula(*(tensor.float() for tensor in tensors)).to(dtype)
+
+    return working
+
+
+def times_factor(formula: Formula) -> Formula:
+    """The product of the first tensor and the formula of the others."""
+
+    def working(factor: Tensor, *tensors: Tensor) -> Tensor:
+        return factor * in_own_dtype(formula)(*tensors).to(factor.dtype)
+
+    return working
+
+
+def _is_plain(tensors: tuple[Tensor, ...]) -> bool:
+    """Dense, of one layout, and nobody is looking: no tracer, no transform, no autograd."""
     x = tensors[0]
     return (
-        x.numel() > 2 * BLOCK
-        and not torch.compiler.is_compiling()
+        not torch.compiler.is_compiling()
         and not is_transformed()
-        and all(type(t) is Tensor and t.device.type == "cpu" for t in tensors)
+        and all(type(t) is Tensor and (t.is_cpu or t.is_cuda) for t in tensors)
         and not (torch.is_grad_enabled() and any(t.requires_grad for t in tensors))
         and all(t.shape == x.shape and t.stride() == x.stride() for t in tensors)
         and torch.empty_like(x, device="meta").stride() == x.stride()

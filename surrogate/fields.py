@@ -25,16 +25,30 @@ def require_seed(owner: object) -> None:
 
 def uniform_field(x: Tensor, seed: int) -> Tensor:
     """A number from U(0, 1) for each x: the seed and the bits of x as float32, hashed."""
-    number = x.detach().float()
-    number = torch.where(number == 0, 0.0, number)  # −0 is 0
-    bits = number.view(torch.int32).to(torch.int64) & 0xFFFFFFFF
-    bits = mixed(bits ^ mixed(seed ^ 0x9E3779B9))  # any constant, so that seed 0 is mixed too
-    return ((bits >> 9).to(x.dtype) + 0.5) / 2**23
+    return _uniform(_hashed(x, seed), x.dtype)
 
 
 def normal_field(x: Tensor, seed: int) -> Tensor:
-    """A standard normal number for each x: that of `uniform_field`, through Φ⁻¹."""
-    return math.sqrt(2) * torch.erfinv(2 * uniform_field(x, seed) - 1)
+    """A standard normal number for each x: √(−2 ln u) · cos(2πv), with u that of `uniform_field`
+    and v from its bits hashed once more.
+
+    Source: Box & Muller 1958.
+    """
+    bits = _hashed(x, seed)
+    u, v = _uniform(bits, x.dtype), _uniform(mixed(bits), x.dtype)
+    return torch.sqrt(-2 * torch.log(u)) * torch.cos(2 * math.pi * v)
+
+
+def _hashed(x: Tensor, seed: int) -> Tensor:
+    """32 bits for each x."""
+    number = x.detach().float()
+    number = torch.where(number == 0, 0.0, number)  # −0 is 0
+    bits = number.view(torch.int32).to(torch.int64) & 0xFFFFFFFF
+    return mixed(bits ^ mixed(seed ^ 0x9E3779B9))  # any constant, so that seed 0 is mixed too
+
+
+def _uniform(bits: Tensor, dtype: torch.dtype) -> Tensor:
+    return ((bits >> 9).to(dtype) + 0.5) / 2**23
 
 
 def mixed(bits: Bits) -> Bits:

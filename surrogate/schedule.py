@@ -20,7 +20,7 @@ import torch
 from torch import nn
 
 from surrogate.activation import SurrogateActivation
-from surrogate.describe import described_fields, did_you_mean, require_number
+from surrogate.describe import described_fields, did_you_mean, is_finite, require_number
 from surrogate.registry import Registry
 from surrogate.spec import read_call
 from surrogate.varying import Varying, shortest
@@ -114,7 +114,7 @@ class Step(Schedule):
 
 
 def _is_finite(value: object) -> bool:
-    return isinstance(value, (int, float)) and math.isfinite(value)
+    return isinstance(value, (int, float)) and is_finite(value)
 
 
 for kind in (Linear, Cosine, Exponential, Step):

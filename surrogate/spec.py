@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import ast
 import inspect
-import math
 import operator
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -24,7 +23,7 @@ from typing import Any, NoReturn
 from surrogate.activation import SurrogateActivation
 from surrogate.catalogue import catalogue
 from surrogate.derivatives import Derivative, derivatives
-from surrogate.describe import did_you_mean
+from surrogate.describe import did_you_mean, is_finite
 from surrogate.functions import functions
 from surrogate.functions.base import Elementwise
 from surrogate.registry import Registry
@@ -36,7 +35,10 @@ METHODS = ("clip", "shift", "scale", "mirror", "normalise")
 numbers: Registry[type] = Registry("number")
 numbers.register(Learnable)
 
-LONGEST = 2000  # characters; nested deeper than this can't get, either
+# A text may come from a stranger: it must not take long, or more memory than its result.
+LONGEST = 2000  # characters
+DEEPEST = 100  # levels of the expression's tree; a sum has one for each term
+MOST_MEASURED = 2  # times that an area or a peak is computed, which takes up to half a second
 
 
 def get(text: str) -> SurrogateActivation:
@@ -58,8 +60,7 @@ def get(text: str) -> SurrogateActivation:
     """
     if not isinstance(text, str):
         raise TypeError(f"get takes a text, got {type(text).__name__}")
-    if len(text) > LONGEST:
-        raise ValueError(f"the text of a pair has at most {LONGEST} characters, got {len(text)}")
+    _require_short(text)
     slash = _top_level_slash(text)
     if slash is None:
         return _Reader(text, 0).catalogue_entry()
@@ -73,7 +74,13 @@ def read_call(text: str, registry: Registry[Any], wanted: str) -> Any:
     Raises:
         ValueError: it is no such thing; the message says what was wanted and points at the place.
     """
+    _require_short(text)
     return _Reader(text, 0).call_of(registry, wanted)
+
+
+def _require_short(text: str) -> None:
+    if len(text) > LONGEST:
+        raise ValueError(f"such a text has at most {LONGEST} characters, got {len(text)}")
 
 
 def _top_level_slash(text: str) -> int | None:
@@ -103,6 +110,19 @@ class _Reader:
             self._fail("this can't be read", None)
         except (ValueError, RecursionError, MemoryError):
             self._fail("this can't be read", None)
+        self._require_small()
+
+    def _require_small(self) -> None:
+        """Level by level, as to recurse into a tree that is too deep would be an error itself."""
+        level: list[ast.AST] = [self.tree]
+        measured = 0
+        for _ in range(DEEPEST):
+            measured += sum(getattr(node, "attr", "") == "normalise" for node in level)
+            level = [child for node in level for child in ast.iter_child_nodes(node)]
+        if level:
+            self._fail(f"this is nested deeper than {DEEPEST} levels", None)
+        if measured > MOST_MEASURED:
+            self._fail(f"a text has normalise at most {MOST_MEASURED} times, got {measured}", None)
 
     def catalogue_entry(self) -> SurrogateActivation:
         if isinstance(self.tree, ast.Name):
@@ -241,7 +261,7 @@ class _Reader:
     def _build(self, node: ast.expr, make: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         try:
             return make(*args, **kwargs)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, ArithmeticError) as error:
             self._fail(str(error), node)
 
     def _fail(self, message: str, node: ast.expr | ast.keyword | None) -> NoReturn:
@@ -250,7 +270,14 @@ class _Reader:
             # ast counts in UTF-8 bytes.
             start += len(self.part.encode()[: node.col_offset].decode())
             width = len(self.part.encode()[node.col_offset : node.end_col_offset].decode())
-        raise ValueError(f"{message}\n  {self.whole}\n  {' ' * start}{'^' * max(width, 1)}")
+        raise ValueError(
+            f"{message}\n  {_printable(self.whole)}\n  {' ' * start}{'^' * max(width, 1)}"
+        )
+
+
+def _printable(text: str) -> str:
+    """The text with a space for each sign that could be a command to a terminal."""
+    return "".join(sign if sign.isprintable() else " " for sign in text)
 
 
 def _number(node: ast.expr) -> int | float | None:
@@ -260,6 +287,6 @@ def _number(node: ast.expr) -> int | float | None:
         return -number if number is not None and isinstance(node.op, ast.USub) else number
     if not isinstance(node, ast.Constant) or isinstance(node.value, bool):
         return None
-    if isinstance(node.value, (int, float)) and math.isfinite(node.value):
+    if isinstance(node.value, int) or (isinstance(node.value, float) and is_finite(node.value)):
         return node.value
     return None

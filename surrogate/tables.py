@@ -91,7 +91,9 @@ def _faked(table: Tensor) -> Tensor:
 def _as_constant(function: Function) -> Function:
     """What torch.compile calls once, for a constant; older ones can't, and break the graph."""
     if TorchVersion(torch.__version__) >= "2.12":
-        return torch.compiler.assume_constant_result(function)  # type: ignore[return-value]
+        # torch.compiler.assume_constant_result does this alone, but imports the compiler: a second.
+        function._dynamo_marked_constant = True  # type: ignore[attr-defined]
+        return function
     return torch.compiler.disable(  # type: ignore[return-value]
         function, reason="look-up tables are constants of the graph from torch 2.12 on"
     )

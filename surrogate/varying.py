@@ -52,7 +52,7 @@ class Learnable(Varying):
         positive: whether to learn its logarithm, so that it stays above 0.
 
     Raises:
-        ValueError: start is not finite, or not above 0 where it has to be.
+        ValueError: start is not finite as float32, or not above 0 where it has to be.
 
     A width learned by unrolling one step:
 
@@ -73,7 +73,7 @@ class Learnable(Varying):
     def __init__(self, start: float, positive: bool = False) -> None:
         super().__init__()
         start = float(start)
-        if not math.isfinite(start) or (positive and start <= 0):
+        if not abs(start) <= torch.finfo(torch.float32).max or (positive and start <= 0):
             allowed = "a finite number above 0" if positive else "a finite number"
             raise ValueError(f"Learnable: start must be {allowed}, got {start!r}")
         self.positive = positive

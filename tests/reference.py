@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import random
-import statistics
 import struct
 from collections.abc import Callable
 from fractions import Fraction
@@ -366,15 +365,23 @@ def lowbias32(bits: int) -> int:
     return bits ^ bits >> 16
 
 
-def uniform(x: float, seed: int) -> float:
-    """The field of the stochastic derivatives: 23 bits of a hash of seed and float32(x)."""
+def hashed(x: float, seed: int) -> int:
+    """32 bits of seed and float32(x)."""
     with np.errstate(over="ignore"):
         (bits,) = struct.unpack("<I", (np.float32(x) + np.float32(0)).tobytes())
-    return (lowbias32(bits ^ lowbias32(seed ^ 0x9E3779B9)) // 2**9 + 0.5) / 2**23
+    return lowbias32(bits ^ lowbias32(seed ^ 0x9E3779B9))
+
+
+def uniform(x: float, seed: int) -> float:
+    """The field of the stochastic derivatives: 23 bits of the hash."""
+    return (hashed(x, seed) // 2**9 + 0.5) / 2**23
 
 
 def normal(x: float, seed: int) -> float:
-    return statistics.NormalDist().inv_cdf(uniform(x, seed))
+    """Box and Muller's transform of the field's number and of another hash of its bits."""
+    bits = hashed(x, seed)
+    u, v = ((each // 2**9 + 0.5) / 2**23 for each in (bits, lowbias32(bits)))
+    return math.sqrt(-2 * math.log(u)) * math.cos(2 * math.pi * v)
 
 
 def perturbed(function: Scalar, x: float, width: float, samples: int, seed: int) -> float:

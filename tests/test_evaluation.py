@@ -81,7 +81,7 @@ def test_blocks_are_for_eager_mode_alone() -> None:
     assert sizes(lambda x: torch.func.jvp(square, (x,), (x,)), x) == whole
     with forward_ad.dual_level():
         assert sizes(square, forward_ad.make_dual(x, x)) == whole
-    assert sizes(lambda x: evaluate(formula, x, blocks=False), x) == whole
+    assert sizes(lambda x: evaluate(formula, x, elementwise=False), x) == whole
 
 
 @pytest.mark.parametrize(

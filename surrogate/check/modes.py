@@ -21,6 +21,8 @@ from torch.autograd import forward_ad
 from torch.func import grad, hessian, jacfwd, jacrev, jvp, vjp, vmap
 
 from surrogate.check.subject import NotApplicableError, backward, differentiated
+from surrogate.evaluation import BLOCK, FUSED_FROM
+from surrogate.fusion import fuse
 
 Result = TypeVar("Result")
 Run = Callable[[Any, Tensor, Tensor], Tensor]
@@ -107,6 +109,33 @@ def compiled_backward(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
 
 
 MODES["compiled backward"] = Mode("compiled backward", compiled_backward, compiled=True)
+
+
+def _in_many_copies(
+    run: Run, elements: int, module: nn.Module, x: Tensor, upstream: Tensor
+) -> Tensor:
+    """The result for the last of many copies of x in one tensor."""
+    copies = elements // len(x) + 1
+    return run(module, x.repeat(copies), upstream.repeat(copies))[-len(x) :]
+
+
+def _fused(run: Run, module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
+    with fuse():
+        return _in_many_copies(run, FUSED_FROM, module, x, upstream)
+
+
+mode("value of a large tensor", order=0, by_element=True)(
+    partial(_in_many_copies, value_with_grad, 2 * BLOCK)
+)
+mode("backward of a large tensor", by_element=True)(
+    partial(_in_many_copies, eager_backward, 2 * BLOCK)
+)
+MODES["fused value"] = Mode(
+    "fused value", partial(_fused, value_with_grad), order=0, by_element=True, compiled=True
+)
+MODES["fused backward"] = Mode(
+    "fused backward", partial(_fused, eager_backward), by_element=True, compiled=True
+)
 
 
 def _with_graph(module: nn.Module, x: Tensor, upstream: Tensor, order: int) -> Tensor:

@@ -27,11 +27,13 @@ from surrogate.derivatives.base import (
 from surrogate.derivatives.shapes import dtype_for
 from surrogate.describe import described_fields, require_choice, require_number
 from surrogate.functions.base import Elementwise
+from surrogate.selection import above, below, choose
 from surrogate.varying import Number, varies
 
 __all__ = ["Split"]
 
 REACH, POINTS = 19.0, 2**20  # of the numerical measure: sinh(19) is about 10⁸
+BLOCK = 2**14  # points at a time, which fit into a cache
 
 
 def sum_of(left: Derivative, right: Derivative) -> Derivative:
@@ -87,7 +89,8 @@ class _PointwiseCombination(_Combination, Pointwise):
 
     @property
     def keeps(self) -> Keeps:  # type: ignore[override]
-        needed: list[Keeps] = [part.keeps for part in self._operands if part.keeps != "nothing"]
+        asked: list[Keeps] = [part.keeps for part in self._operands]  # once: they ask theirs
+        needed: list[Keeps] = [keeps for keeps in asked if keeps != "nothing"]
         return "nothing" if not needed else needed[0] if len(needed) == 1 else "x"
 
     def keep(self, x: Tensor) -> Tensor | None:
@@ -197,11 +200,13 @@ class Multiple(_Multiplication, _PointwiseCombination):
 
     @property
     def area(self) -> Any:
-        return None if self.derivative.area is None else self.factor * self.derivative.area
+        area = self.derivative.area
+        return None if area is None else self.factor * area
 
     @property
     def peak(self) -> Any:
-        return None if self.derivative.peak is None else abs(self.factor) * self.derivative.peak  # type: ignore[arg-type]
+        peak = self.derivative.peak
+        return None if peak is None else abs(self.factor) * peak  # type: ignore[arg-type]
 
     def __repr__(self) -> str:
         return f"{self.factor!r} * {_grouped(self.derivative)}"
@@ -252,6 +257,9 @@ class Split(_PointwiseCombination):
         return x < self.at if self.tie == "right" else ~(x > self.at)
 
     def slope(self, x: Tensor) -> Tensor:
+        if self.keeps == "mask":
+            on_left = below(x, self.at) if self.tie == "right" else 1 - above(x, self.at)
+            return self._of_constants(on_left)
         return torch.where(self._is_left(x), self.left.slope(x), self.right.slope(x))
 
     @property
@@ -264,9 +272,12 @@ class Split(_PointwiseCombination):
     def slope_from_kept(self, kept: Tensor) -> Tensor | float:
         if self.keeps == "x":
             return self.slope(kept)
+        constants = (part.slope_from_kept(None) for part in (self.left, self.right))
+        return self._of_constants(kept.view(torch.int8).to(dtype_for(*constants)))
+
+    def _of_constants(self, on_left: Tensor) -> Tensor:
         left, right = (part.slope_from_kept(None) for part in (self.left, self.right))
-        on_left = kept.to(dtype_for(left, right))
-        return left * on_left + right * (1 - on_left)
+        return choose(on_left, left, right)
 
 
 class _Changed(_PointwiseCombination):
@@ -323,7 +334,8 @@ class Scale(_Moved):
 
     @property
     def area(self) -> Any:
-        return None if self.derivative.area is None else self.width * self.derivative.area
+        area = self.derivative.area
+        return None if area is None else self.width * area
 
 
 @dataclass(frozen=True, repr=False)
@@ -371,7 +383,8 @@ class Normalise(_Changed):
         measure: "area" or "peak".
 
     Raises:
-        ValueError: measure is neither; or, when it is first used, m is 0 or infinite.
+        ValueError: measure is neither; or, when it is first used, m is 0 or infinite, or it would
+            have to be computed of what looks at other elements or is an estimate by noise.
     """
 
     derivative: Pointwise
@@ -403,6 +416,10 @@ def _measure(derivative: Pointwise, measure: str) -> Any:
     return amount
 
 
+def _is_estimate(derivative: Derivative) -> bool:
+    return derivative.estimate or any(map(_is_estimate, derivative.parts().values()))
+
+
 @lru_cache(maxsize=256)
 def _measured(derivative: Pointwise, measure: str) -> float:
     """The same by the midpoint rule in t, where x = sinh(t): fine at 0, and far-reaching."""
@@ -411,10 +428,14 @@ def _measured(derivative: Pointwise, measure: str) -> float:
             f"normalise: the {measure} of {derivative!r} is not known in closed form, "
             "which varying numbers need"
         )
+    if derivative.elementwise is False:
+        raise ValueError(f"normalise: {derivative!r} at an element depends on the others")
+    if _is_estimate(derivative):
+        raise ValueError(f"normalise: {derivative!r} is an estimate by noise: no {measure}")
     with torch.no_grad():
         edges = torch.linspace(-REACH, REACH, POINTS + 1, dtype=torch.float64)
         t = (edges[1:] + edges[:-1]) / 2
-        slope = derivative.slope(t.sinh())
+        slope = torch.cat([derivative.slope(x) for x in t.sinh().split(BLOCK)])
         if measure == "peak":
             return float(slope.abs().max())
         pieces = slope * t.cosh() * (2 * REACH / POINTS)

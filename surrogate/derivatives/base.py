@@ -38,10 +38,12 @@ class Derivative(Described, ABC):
 
     It is `sign_dependent` if it is linear in the upstream gradient on each side of 0:
     rule(x, c · g) = c · rule(x, g) for c > 0. It is `elementwise` if what it reports for an element
-    depends on that element alone: large tensors are then evaluated block by block.
+    depends on that element alone: large tensors are then evaluated block by block. It is an
+    `estimate` if it is one of another derivative, by samples.
     """
 
     sign_dependent = False
+    estimate = False
 
     @property
     def elementwise(self) -> bool | None:

@@ -277,7 +277,7 @@ class Cosines(Pointwise):
 
     def __post_init__(self) -> None:
         require_number(self, "period", above=0)
-        require_number(self, "terms", least=1, integer=True)
+        require_number(self, "terms", least=1, most=64, integer=True)
         require_number(self, "height", may_vary=True)
 
     @property

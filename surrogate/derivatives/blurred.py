@@ -88,12 +88,12 @@ class Blurred(OfFunction, Pointwise):
         start, length = _extent(function, kernel)
         slopes, rises = _slope_table(x.dtype, x.device, self)
         last = len(slopes) - 1
-        place = (
-            divisible(x, length).remainder(length)
-            if function.period
-            else (x - start).clamp(0, length)
-        )
-        place = place * (last / length)
+        if function.period:
+            turns = divisible(x, length) / length
+            part = turns - turns.detach().floor()
+        else:
+            part = (x - start).clamp(0, length) / length
+        place = part * last
         node = place.detach().to(torch.int32).clamp(0, last)
         return look_up(slopes, node) + look_up(rises, node) * (place - node)
 

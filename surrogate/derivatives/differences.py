@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from surrogate.functions.base import Elementwise, Function
+from surrogate.selection import above
 from surrogate.tables import constant_table
 from surrogate.varying import Number, varies
 
@@ -28,13 +29,14 @@ def slope_far_out(slope: Elementwise, function: Elementwise, x: Tensor, reach: N
         low, high = straight_outside
         return slope(x.clamp(low - 2 * reach, high + 2 * reach))
     if isinstance(function, Function) and function.period:
-        infinite = x.isinf()
+        largest = torch.finfo(x.dtype).max
+        infinite = above(x.abs(), largest)
         if varies(function):
             ends = x.new_ones(()) * function.period * torch.arange(2, device=x.device)
             mean = (function(ends).diff() / function.period).to(x.dtype)
         else:
             (mean,) = mean_slope(x.dtype, x.device, function)
-        return torch.where(infinite, mean, slope(x.masked_fill(infinite, 0)))
+        return torch.lerp(slope(x.clamp(-largest, largest)), mean, infinite)
     return slope(x)
 
 

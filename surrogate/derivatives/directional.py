@@ -13,6 +13,7 @@ from surrogate.derivatives.differences import slope_far_out
 from surrogate.derivatives.shapes import unbound
 from surrogate.describe import require_number
 from surrogate.functions.base import Elementwise
+from surrogate.selection import below
 
 __all__ = ["Directional"]
 
@@ -68,9 +69,11 @@ class Directional(UpstreamDependent):
             raise unbound(self)
         going_left = grad_output * as_pointwise(self.left, "left").slope(x)
         going_right = grad_output * as_pointwise(self.right, "right").slope(x)
-        # The rates are −going_left and +going_right: left wins if −going_left ≤ going_right.
-        left_wins = going_left + going_right >= 0
-        return torch.where(left_wins, going_left.clamp(min=0), going_right.clamp(max=0))
+        # The rates are −going_left and +going_right. What would raise the loss counts as 0; of the
+        # two that are left, one ≥ 0 and the other ≤ 0, the larger wins, and left if they are equal.
+        to_left, to_right = going_left.clamp(min=0), going_right.clamp(max=0)
+        sign = 1 - 2 * below(to_left + to_right, 0)
+        return sign * torch.maximum(to_left, -to_right)
 
 
 @dataclass(frozen=True, repr=False)

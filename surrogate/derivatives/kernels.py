@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from surrogate.selection import below, nan_where_nan
 from surrogate.varying import Number
 
 
@@ -63,7 +64,7 @@ class Box(Kernel):
 
     @staticmethod
     def shape(v: Tensor) -> Tensor:
-        return torch.where(v.isnan(), v, (v.abs() < 0.5).to(v.dtype))
+        return nan_where_nan(v, below(v.abs(), 0.5))
 
     @staticmethod
     def area(v: Tensor) -> Tensor:

@@ -7,7 +7,6 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,6 +19,7 @@ from surrogate.functions.base import (
     mean_magnitude,
     slope_by_autograd,
 )
+from surrogate.selection import above, below
 from surrogate.varying import Number
 
 __all__ = ["Box", "Constant", "DerivativeOf", "Exact", "MeanMagnitude"]
@@ -172,15 +172,24 @@ class Box(Pointwise):
         return max(self.height, self.outside, key=abs)
 
     def slope(self, x: Tensor) -> Tensor:
-        return self._slope(self.keep(x).to(x.dtype))
+        left, right = 1 - below(x, self.left), 1 - above(x, self.right)
+        if self.closed in (False, "right"):
+            left = above(x, self.left)
+        if self.closed in (False, "left"):
+            right = below(x, self.right)
+        is_number = above(x, -torch.inf)  # and not −inf, which is outside as NaN is
+        return self._slope(is_number * left * right)
 
     def keep(self, x: Tensor) -> Tensor:
-        from_left = x >= self.left if self.closed in (True, "left") else x > self.left
-        to_right = x <= self.right if self.closed in (True, "right") else x < self.right
+        if self.closed is True:
+            return x.clamp(self.left, self.right) == x
+        from_left = x >= self.left if self.closed == "left" else x > self.left
+        to_right = x <= self.right if self.closed == "right" else x < self.right
         return from_left & to_right
 
     def slope_from_kept(self, kept: Tensor) -> Tensor:
-        return self._slope(kept.to(dtype_for(self.height, self.outside)))
+        ones = kept.view(torch.int8)  # torch converts these in a quarter of the time
+        return self._slope(ones.to(dtype_for(self.height, self.outside)))
 
     def _slope(self, inside: Tensor) -> Tensor:
         """From 1 inside and 0 outside; torch.where would take several times as long."""
@@ -213,6 +222,12 @@ def _is_zero(number: float | Tensor) -> bool:
 def dtype_for(*numbers: float | Tensor) -> torch.dtype:
     """The dtype for what is made of a mask, which does not tell that of x: float32 if it holds the
     numbers, else float64."""
-    with np.errstate(over="ignore"):
-        short = all(not isinstance(n, Tensor) and float(np.float32(n)) == n for n in numbers)
-    return torch.float32 if short else torch.float64
+    return torch.float32 if all(map(_is_short, numbers)) else torch.float64
+
+
+def _is_short(number: float | Tensor) -> bool:
+    """Whether float32 holds it: 24 bits, and not far out."""
+    if isinstance(number, Tensor):
+        return False
+    mantissa, exponent = math.frexp(number)
+    return (mantissa * 2**24) % 1 == 0 and abs(exponent) < 120

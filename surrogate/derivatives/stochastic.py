@@ -101,7 +101,7 @@ class Perturbed(OfFunction, Pointwise):
     Args:
         function: F; the pair's own function if it is not given.
         width: the standard deviation of the perturbation, in units of x.
-        samples: pairs of opposite perturbations.
+        samples: pairs of opposite perturbations, 1 to 1024.
         seed: of the fields.
 
     Source: Nesterov & Spokoiny 2017 (doi 10.1007/s10208-015-9296-2); Salimans et al. 2017 (arXiv
@@ -112,11 +112,12 @@ class Perturbed(OfFunction, Pointwise):
     width: Number = 1.0
     samples: int = 16
     seed: int = 0
+    estimate = True
 
     def __post_init__(self) -> None:
         self.require_function()
         require_number(self, "width", above=0, may_vary=True)
-        require_number(self, "samples", least=1, integer=True)
+        require_number(self, "samples", least=1, most=1024, integer=True)
         require_seed(self)
 
     def slope(self, x: Tensor) -> Tensor:

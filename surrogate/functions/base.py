@@ -50,7 +50,9 @@ class Function(Described, ABC):
     def __call__(self, x: Tensor) -> Tensor:
         require_floating(x, type(self).__name__)
         now = as_of_now(self)
-        return evaluate(now.value, x, blocks=self.elementwise and now is self)
+        # The operator of torch that a simple function is sees the whole, as autograd does.
+        simple = self.autograd_keeps != "more"
+        return evaluate(now.value, x, elementwise=self.elementwise and now is self and not simple)
 
     @abstractmethod
     def value(self, x: Tensor) -> Tensor:
@@ -92,17 +94,10 @@ def divisible(x: Tensor, period: Number) -> Tensor:
     if not isinstance(period, Tensor) and period >= 1:
         return x
     limit = torch.finfo(x.dtype).max * period / 2
-    return torch.where(x.isinf(), x, x.clamp(-limit, limit))
+    # x less itself is 0, and NaN for infinity, whose remainder is NaN.
+    return x.clamp(-limit, limit) + (x - x)
 
 
 def mean_magnitude(x: Tensor) -> Tensor:
     """mean |x| over all dimensions but the last; |x| if there is none to take it over."""
     return x.abs().mean(dim=tuple(range(x.dim() - 1)), keepdim=True) if x.dim() > 1 else x.abs()
-
-
-def nan_where_nan(x: Tensor, y: Tensor) -> Tensor:
-    """y, but NaN for NaN: comparisons would take it for a number that is not above any other.
-
-    It also tells autograd that y depends on x, with the derivative 0.
-    """
-    return torch.where(x.isnan(), x, y)

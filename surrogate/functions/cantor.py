@@ -11,13 +11,14 @@ import torch
 from torch import Tensor
 
 from surrogate.describe import require_choice, require_number
-from surrogate.evaluation import evaluate
 from surrogate.functions.base import PiecewiseConstant, functions
+from surrogate.selection import below
 from surrogate.tables import constant_table, look_up
 
 __all__ = ["Cantor"]
 
-SHALLOW = 10  # the depth up to which one look-up does
+SHALLOW = 10  # the depth up to which a unit has few enough cells for a table
+LEADING = 8  # digits that a table has where there are more
 
 
 @functions.register
@@ -32,8 +33,8 @@ class Cantor(PiecewiseConstant):
     Derivative: 0 almost everywhere, at any depth (this is the step function; the piecewise-linear
     approximation of the Cantor function has slopes of 1.5^depth, and is not meant here).
 
-    Exact for every input up to depth 10; deeper, float64 input is exact but for the rounding of
-    x − ⌊x⌋, and each value costs a binary search.
+    Exact for every input up to depth 10, and for float32 at any depth; deeper, float64 input is
+    exact but for the rounding of x − ⌊x⌋, and each value costs a binary search.
 
     Args:
         depth: ternary digits, 1 to 16.
@@ -63,8 +64,23 @@ class Cantor(PiecewiseConstant):
         whole = torch.floor(x)  # through which autograd sees the derivative 0
         hidden = x.detach()
         if self.depth <= SHALLOW:
-            return whole + evaluate(self._from_cells, hidden)
-        return whole + evaluate(self._by_search, hidden)
+            return whole + self._from_cells(hidden)
+        return whole + (self._by_search if x.dtype == torch.float64 else self._by_digits)(hidden)
+
+    def _by_digits(self, x: Tensor) -> Tensor:
+        """c of the fractional part of a float32: 8 digits, and then the rest of them.
+
+        In float64 the products with powers of 3 are exact: they have 24 + 13 + 13 bits. Right below
+        a whole number they have more, and are rounded far from any jump.
+        """
+        part = x.double()
+        part = (part - part.floor()).clamp(max=1 - 2**-53)
+        values, weights = _leading_digits(x.dtype, x.device, self)
+        (rest,) = _last_digits(x.dtype, x.device, self)
+        scaled = part * len(values)  # 3 to the number of digits
+        place = scaled.floor()
+        first, last = _index(place, values), _index((scaled - place) * len(rest), rest)
+        return look_up(values, first) + look_up(weights, first) * look_up(rest, last)
 
     def _by_search(self, x: Tensor) -> Tensor:
         """c of the fractional part, by a binary search among the jumps."""
@@ -87,7 +103,35 @@ class Cantor(PiecewiseConstant):
         index = torch.sub(cell, torch.floor(x), alpha=cells).to(torch.int32) & (cells - 1)
         lower = look_up(_lower_value(x.dtype, x.device, self), index)
         jump = look_up(_jump_in_cell(x.dtype, x.device, self, x.dtype), index)
-        return torch.add(lower, scaled - cell >= jump, alpha=2.0**-self.depth)
+        return torch.add(lower, 1 - below(scaled - cell, jump), alpha=2.0**-self.depth)
+
+
+def _index(place: Tensor, table: Tensor) -> Tensor:
+    """Within range, also for NaN, which is any integer."""
+    return place.to(torch.int32).clamp(0, len(table) - 1)
+
+
+@constant_table
+def _leading_digits(cantor: Cantor) -> np.ndarray:
+    return _digits(LEADING)
+
+
+@constant_table
+def _last_digits(cantor: Cantor) -> np.ndarray:
+    return _digits(cantor.depth - LEADING)[:1]
+
+
+def _digits(count: int) -> np.ndarray:
+    """For each number of so many ternary digits: its value, and the weight of what follows them.
+
+    What follows a digit 1 has none.
+    """
+    value, weight = np.zeros(1), np.ones(1)
+    for place in range(1, count + 1):
+        half = weight * 2.0**-place
+        value = np.stack([value, value + half, value + half], axis=-1).reshape(-1)
+        weight = np.stack([weight, 0 * weight, weight], axis=-1).reshape(-1)
+    return np.stack([value, weight * 2.0**-count])
 
 
 def _cell_bits(depth: int) -> int:

@@ -61,10 +61,10 @@ class PerlinNoise(Function):
 
     def _cell(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The value at the left end of x's cell, the rise to the right end, and the place in it."""
-        # fmod first: the product could overflow, and the array repeats anyway.
-        position = torch.fmod(divisible(x, self.period), self.period) * self.resolution
+        position = divisible(x, 1 / self.resolution) * self.resolution
         lattice = torch.floor(position.detach())
-        index = lattice.to(torch.int32) & (LATTICE_POINTS - 1)
+        index = lattice - LATTICE_POINTS * torch.floor(lattice / LATTICE_POINTS)
+        index = index.to(torch.int32) & (LATTICE_POINTS - 1)  # for NaN, which is any integer
         values, rises = _lattice(x.dtype, x.device, self)
         return look_up(values, index), look_up(rises, index), position - lattice
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from surrogate.describe import is_finite
 from surrogate.functions.base import Function, functions
 
 __all__ = ["Polynomial"]
@@ -32,7 +32,7 @@ class Polynomial(Function):
         needed = "Polynomial: coefficients must be one or several finite numbers"
         if not isinstance(given, (tuple, list)) or not all(map(_is_number, given)):
             raise TypeError(f"{needed}, got {given!r}")
-        if not given or not all(map(math.isfinite, given)):
+        if not given or not all(map(is_finite, given)):
             raise ValueError(f"{needed}, got {given!r}")
         object.__setattr__(self, "coefficients", tuple(given))
 

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from surrogate.describe import require_number
-from surrogate.functions.base import PiecewiseConstant, functions, nan_where_nan
+from surrogate.functions.base import PiecewiseConstant, functions
+from surrogate.selection import above, below, nan_where_nan
 from surrogate.varying import Number
 
 if TYPE_CHECKING:
@@ -91,9 +92,9 @@ class Ternary(PiecewiseConstant):
         return -self.threshold, self.threshold
 
     def value(self, x: Tensor) -> Tensor:
-        sign, size = torch.sign(x), x.abs()
-        at_tie = torch.where(size == self.threshold, self.at_tie * sign, 0.0)
-        return nan_where_nan(x, torch.where(size > self.threshold, sign, at_tie))
+        size = x.abs()
+        far, near = above(size, self.threshold), below(size, self.threshold)
+        return nan_where_nan(x, torch.sign(x) * (far + self.at_tie * (1 - far - near)))
 
     def blurred_slope(self, x: Tensor, kernel: Kernel) -> Tensor:
         return kernel.density(x + self.threshold) + kernel.density(x - self.threshold)

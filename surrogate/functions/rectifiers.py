@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from surrogate.describe import Described, require_number
 from surrogate.evaluation import evaluate, require_floating
 from surrogate.functions.base import Function, functions
+from surrogate.selection import above, below, choose
 from surrogate.varying import Number
 
 if TYPE_CHECKING:
@@ -35,10 +36,17 @@ class ReLU(Function):
         return F.relu(x)
 
     def slope(self, x: Tensor) -> Tensor:
-        return (x > 0).to(x.dtype)
+        return above(x, 0)
 
     def blurred_slope(self, x: Tensor, kernel: Kernel) -> Tensor:
         return kernel.cumulative(x)
+
+
+def leaky(x: Tensor, negative_slope: Number) -> Tensor:
+    """x if x > 0, else negative_slope · x."""
+    if isinstance(negative_slope, Tensor):
+        return x * choose(above(x, 0), 1, negative_slope)  # autocast lowers F.prelu's precision
+    return F.leaky_relu(x, negative_slope)
 
 
 @functions.register
@@ -57,12 +65,10 @@ class LeakyReLU(Function):
         require_number(self, "negative_slope", may_vary=True)
 
     def value(self, x: Tensor) -> Tensor:
-        if isinstance(self.negative_slope, Tensor):
-            return torch.where(x > 0, x, self.negative_slope * x)
-        return F.leaky_relu(x, self.negative_slope)
+        return leaky(x, self.negative_slope)
 
     def slope(self, x: Tensor) -> Tensor:
-        return torch.where(x > 0, torch.ones_like(x), self.negative_slope)
+        return choose(above(x, 0), 1, self.negative_slope)
 
     def blurred_slope(self, x: Tensor, kernel: Kernel) -> Tensor:
         return self.negative_slope + (1 - self.negative_slope) * kernel.cumulative(x)
@@ -94,7 +100,7 @@ class RReLU(Described, nn.Module):
         if not self.training:
             return F.leaky_relu(x, (self.lower + self.upper) / 2)
         drawn = torch.empty_like(x).uniform_(self.lower, self.upper)
-        return torch.where(x > 0, x, drawn * x)
+        return x * choose(above(x, 0), 1, drawn)
 
     def blurred_slope(self, x: Tensor, kernel: Kernel) -> Tensor:
         """Of the mean over the draws."""
@@ -126,7 +132,7 @@ class ELU(Function):
         return F.elu(x, self.alpha)
 
     def slope(self, x: Tensor) -> Tensor:
-        return torch.where(x > 0, 1.0, self.alpha * torch.exp(x.clamp(max=0)))
+        return choose(above(x, 0), 1, self.alpha * torch.exp(x.clamp(max=0)))
 
 
 @functions.register
@@ -147,10 +153,12 @@ class CELU(Function):
         return -40 * self.alpha, 0.0
 
     def value(self, x: Tensor) -> Tensor:
-        return torch.where(x > 0, x, self.alpha * torch.expm1(_negative_part(x) / self.alpha))
+        if isinstance(self.alpha, Tensor):
+            return torch.where(x > 0, x, self.alpha * torch.expm1(_negative_part(x) / self.alpha))
+        return F.celu(x, self.alpha)
 
     def slope(self, x: Tensor) -> Tensor:
-        return torch.exp(_negative_part(x) / self.alpha)
+        return torch.exp(x.clamp(max=0) / self.alpha)
 
 
 def _negative_part(x: Tensor) -> Tensor:
@@ -177,7 +185,7 @@ class SELU(Function):
 
     def slope(self, x: Tensor) -> Tensor:
         alpha, scale = 1.6732632423543772, 1.0507009873554805
-        return scale * torch.where(x > 0, 1.0, alpha * torch.exp(_negative_part(x)))
+        return scale * choose(above(x, 0), 1, alpha * torch.exp(x.clamp(max=0)))
 
 
 @functions.register
@@ -201,10 +209,10 @@ class Threshold(Function):
         return self.threshold, self.threshold
 
     def value(self, x: Tensor) -> Tensor:
-        return torch.where(x <= self.threshold, self.replacement, x)
+        return F.threshold(x, self.threshold, self.replacement)
 
     def slope(self, x: Tensor) -> Tensor:
-        return (x > self.threshold).to(x.dtype)
+        return above(x, self.threshold)
 
     def blurred_slope(self, x: Tensor, kernel: Kernel) -> Tensor:
         u, jump = x - self.threshold, self.threshold - self.replacement
@@ -235,7 +243,7 @@ class GradedSpike(Function):
         return torch.where(x < self.threshold, 0.0, x / self.scale)
 
     def slope(self, x: Tensor) -> Tensor:
-        return torch.where(x >= self.threshold, torch.ones_like(x), 0.0) / self.scale
+        return (1 - below(x, self.threshold)) / self.scale
 
     def blurred_slope(self, x: Tensor, kernel: Kernel) -> Tensor:
         u = x - self.threshold

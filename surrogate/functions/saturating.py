@@ -11,12 +11,20 @@ from torch.nn import functional as F
 
 from surrogate.describe import require_number
 from surrogate.functions.base import Function, functions
-from surrogate.varying import Number
+from surrogate.selection import above, below, choose
+from surrogate.varying import Number, varies
 
 if TYPE_CHECKING:
     from surrogate.derivatives.kernels import Kernel
 
 __all__ = ["Clamp", "Hardshrink", "Hardsigmoid", "Hardswish", "Hardtanh", "ReLU6", "Softshrink"]
+
+
+def at_least(x: Tensor, low: Number) -> Tensor:
+    """max(x, low), with the derivative 0 at the tie."""
+    if isinstance(low, Tensor):
+        return torch.where(x <= low, low, x)
+    return F.threshold(x, low, low)
 
 
 @functions.register
@@ -49,18 +57,20 @@ class Clamp(Function):
 
     def value(self, x: Tensor) -> Tensor:
         # torch.clamp has one derivative at the ties in some versions and another in others.
+        if self.low is not None and self.high is not None and not varies(self):
+            return F.hardtanh(x, self.low, self.high)
         if self.low is not None:
-            x = torch.where(x <= self.low, self.low, x)
+            x = at_least(x, self.low)
         if self.high is not None:
-            x = torch.where(x >= self.high, self.high, x)
+            x = -at_least(-x, -self.high)
         return x
 
     def slope(self, x: Tensor) -> Tensor:
         slope = torch.ones_like(x)
         if self.low is not None:
-            slope = slope.masked_fill(x <= self.low, 0)
+            slope = slope * above(x, self.low)
         if self.high is not None:
-            slope = slope.masked_fill(x >= self.high, 0)
+            slope = slope * below(x, self.high)
         return slope
 
     def blurred_slope(self, x: Tensor, kernel: Kernel) -> Tensor:
@@ -101,7 +111,7 @@ class ReLU6(Function):
         return F.relu6(x)
 
     def slope(self, x: Tensor) -> Tensor:
-        return ((x > 0) & (x < 6)).to(x.dtype)
+        return above(x, 0) * below(x, 6)
 
     def blurred_slope(self, x: Tensor, kernel: Kernel) -> Tensor:
         return kernel.cumulative(x) - kernel.cumulative(x - 6)
@@ -120,10 +130,10 @@ class Hardsigmoid(Function):
 
     def value(self, x: Tensor) -> Tensor:
         # torch's own derivative has 1/6 in single precision only.
-        return torch.where(x <= -3, 0.0, torch.where(x >= 3, 1.0, (x + 3) / 6))
+        return (F.hardtanh(x, -3, 3) + 3) / 6
 
     def slope(self, x: Tensor) -> Tensor:
-        return (x.abs() < 3).to(x.dtype) / 6
+        return below(x.abs(), 3) / 6
 
     def blurred_slope(self, x: Tensor, kernel: Kernel) -> Tensor:
         return (kernel.cumulative(x + 3) - kernel.cumulative(x - 3)) / 6
@@ -142,11 +152,11 @@ class Hardswish(Function):
 
     def value(self, x: Tensor) -> Tensor:
         near = x.clamp(-3, 3)
-        return torch.where(x.abs() < 3, near * (near + 3) / 6, F.relu(x))
+        return choose(below(x.abs(), 3), near * (near + 3) / 6, F.relu(x))
 
     def slope(self, x: Tensor) -> Tensor:
-        bent = (2 * x + 3) / 6
-        return torch.where(x <= -3, 0.0, torch.where(x >= 3, 1.0, bent))
+        near = x.clamp(-3, 3)
+        return choose(below(x.abs(), 3), (2 * near + 3) / 6, above(x, 0))
 
 
 @dataclass(frozen=True, repr=False)
@@ -163,7 +173,7 @@ class Shrinkage(Function):
         return -self.threshold, self.threshold
 
     def slope(self, x: Tensor) -> Tensor:
-        return (x.abs() > self.threshold).to(x.dtype)
+        return above(x.abs(), self.threshold)
 
 
 @functions.register
@@ -175,7 +185,9 @@ class Hardshrink(Shrinkage):
     """
 
     def value(self, x: Tensor) -> Tensor:
-        return torch.where(x.abs() <= self.threshold, 0.0, x)
+        if isinstance(self.threshold, Tensor):
+            return torch.where(x.abs() <= self.threshold, 0.0, x)
+        return F.hardshrink(x, self.threshold)
 
     def blurred_slope(self, x: Tensor, kernel: Kernel) -> Tensor:
         left, right = x + self.threshold, x - self.threshold
@@ -192,7 +204,10 @@ class Softshrink(Shrinkage):
     """
 
     def value(self, x: Tensor) -> Tensor:
-        return torch.where(x.abs() <= self.threshold, 0.0, x - self.threshold * torch.sign(x))
+        if isinstance(self.threshold, Tensor):
+            far = torch.where(x.abs() <= self.threshold, 0.0, x)
+            return far - self.threshold * torch.sign(far)
+        return F.softshrink(x, self.threshold)
 
     def blurred_slope(self, x: Tensor, kernel: Kernel) -> Tensor:
         left, right = x + self.threshold, x - self.threshold

@@ -15,7 +15,10 @@ from torch.nn import functional as F
 
 from surrogate.describe import require_number
 from surrogate.functions.base import Function, functions
+from surrogate.functions.rectifiers import leaky
+from surrogate.functions.saturating import at_least
 from surrogate.functions.smooth import SiLU
+from surrogate.selection import above, below, choose
 from surrogate.varying import Number
 
 if TYPE_CHECKING:
@@ -36,7 +39,7 @@ class LiSHT(Function):
 
     def value(self, x: Tensor) -> Tensor:
         near = x.clamp(-1000, 1000)  # further out autograd would meet ∞ · 0
-        return torch.where(x.abs() > 1000, x.abs(), near * torch.tanh(near))
+        return near * torch.tanh(near) + F.relu(x.abs() - near.abs())
 
     def slope(self, x: Tensor) -> Tensor:
         x = x.clamp(-1000, 1000)
@@ -66,12 +69,10 @@ class LightReLU(Function):
         return -flat, flat
 
     def value(self, x: Tensor) -> Tensor:
-        y = LiSHT().value(x) - self.shift
-        return torch.where(y >= self.most, self.most, y)
+        return -at_least(self.shift - LiSHT().value(x), -self.most)
 
     def slope(self, x: Tensor) -> Tensor:
-        clamped = LiSHT().value(x) - self.shift >= self.most
-        return LiSHT().slope(x).masked_fill(clamped, 0)
+        return LiSHT().slope(x) * below(LiSHT().value(x) - self.shift, self.most)
 
 
 @functions.register
@@ -92,7 +93,7 @@ class FTSwish(Function):
         return SiLU().value(F.relu(x)) + self.threshold
 
     def slope(self, x: Tensor) -> Tensor:
-        return SiLU().slope(x).masked_fill(x <= 0, 0)
+        return SiLU().slope(x) * above(x, 0)
 
 
 @functions.register
@@ -136,7 +137,7 @@ class TReLU(Function):
         return F.relu(x) + (self.threshold - self.mean_shift)
 
     def slope(self, x: Tensor) -> Tensor:
-        return (x > 0).to(x.dtype)
+        return above(x, 0)
 
     def blurred_slope(self, x: Tensor, kernel: Kernel) -> Tensor:
         return kernel.cumulative(x)
@@ -179,7 +180,6 @@ class GeneralReLU(Function):
     Source: the fast.ai course, 2019; its forum has leak 0.2 and most 12.
     """
 
-    autograd_keeps = "one"
     leak: Number = 0.1
     shift: Number = 0.4
     most: Number = 6.0
@@ -194,12 +194,10 @@ class GeneralReLU(Function):
         return 0.0, self.most + self.shift
 
     def value(self, x: Tensor) -> Tensor:
-        y = torch.where(x > 0, x, self.leak * x) - self.shift
-        return torch.where(y >= self.most, self.most, y)
+        return -at_least(self.shift - leaky(x, self.leak), -self.most)
 
     def slope(self, x: Tensor) -> Tensor:
-        slope = torch.where(x > 0, 1.0, self.leak * torch.ones_like(x))
-        return slope.masked_fill(x - self.shift >= self.most, 0)
+        return choose(above(x, 0), 1, self.leak) * below(x - self.shift, self.most)
 
     def blurred_slope(self, x: Tensor, kernel: Kernel) -> Tensor:
         bend = (1 - self.leak) * kernel.cumulative(x)

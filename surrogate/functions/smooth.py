@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +11,8 @@ from torch.nn import functional as F
 
 from surrogate.describe import require_choice, require_number
 from surrogate.functions.base import Function, functions
-from surrogate.varying import Number
+from surrogate.selection import above, identity_above
+from surrogate.varying import Number, varies
 
 if TYPE_CHECKING:
     from surrogate.derivatives.kernels import Kernel
@@ -32,11 +31,6 @@ __all__ = [
     "Tanh",
     "Tanhshrink",
 ]
-
-
-def rectified_beyond(limit: float, formula: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """0 far below and x far above, where formulas of the kind x · s(x) meet ∞ · 0."""
-    return torch.where(x > limit, x, formula(x.clamp(-limit, limit)))
 
 
 def _finite(x: Tensor) -> Tensor:
@@ -95,7 +89,7 @@ class Tanh(Function):
         return torch.tanh(x)
 
     def slope(self, x: Tensor) -> Tensor:
-        return torch.cosh(x) ** -2
+        return 4 * torch.sigmoid(2 * x) * torch.sigmoid(-2 * x)
 
 
 @functions.register
@@ -109,7 +103,7 @@ class SiLU(Function):
     straight_outside = (-45.0, 45.0)
 
     def value(self, x: Tensor) -> Tensor:
-        return rectified_beyond(1000.0, F.silu, x)
+        return identity_above(1000.0, F.silu, x)
 
     def slope(self, x: Tensor) -> Tensor:
         x = x.clamp(-1000, 1000)
@@ -136,9 +130,8 @@ class Swish(Function):
         return -45 / self.beta, 45 / self.beta
 
     def value(self, x: Tensor) -> Tensor:
-        finite = _finite(x)
-        s = torch.sigmoid(self.beta * finite)
-        return torch.where(x.isinf() & (s > 0), x, finite * s)
+        largest = torch.finfo(x.dtype).max
+        return identity_above(largest, lambda x: x * torch.sigmoid(self.beta * x), x)
 
     def slope(self, x: Tensor) -> Tensor:
         z = (self.beta * x).clamp(-1000, 1000)
@@ -162,7 +155,7 @@ class BSiLU(Function):
         require_number(self, "alpha", may_vary=True)
 
     def value(self, x: Tensor) -> Tensor:
-        return rectified_beyond(1000.0, F.silu, x) + self.alpha * (torch.sigmoid(x) - 0.5)
+        return identity_above(1000.0, F.silu, x) + self.alpha * (torch.sigmoid(x) - 0.5)
 
     def slope(self, x: Tensor) -> Tensor:
         x = x.clamp(-1000, 1000)
@@ -179,13 +172,19 @@ class Mish(Function):
 
     straight_outside = (-45.0, 25.0)
 
+    # With e = eˣ and n = e (e + 2), t = n / (n + 2): from 25 on it is 1, as precise as float64 is.
+
     def value(self, x: Tensor) -> Tensor:
-        return rectified_beyond(1000.0, F.mish, x)
+        near = x.clamp(-1000, 25)
+        e = torch.exp(near)
+        n = e * (e + 2)
+        return near * (n / (n + 2)) + F.relu(x - near)
 
     def slope(self, x: Tensor) -> Tensor:
-        x = x.clamp(-1000, 1000)
-        t = torch.tanh(_softplus(x))
-        return t + x * torch.sigmoid(x) * (1 - t * t)
+        x = x.clamp(-1000, 25)
+        e = torch.exp(x)
+        n = e * (e + 2)
+        return (n + 4 * x * e * (1 + e) / (n + 2)) / (n + 2)
 
 
 @functions.register
@@ -205,15 +204,11 @@ class GELU(Function):
         require_choice(self, "approximate", ("none", "tanh"))
 
     def value(self, x: Tensor) -> Tensor:
-        return rectified_beyond(100.0, lambda x: F.gelu(x, approximate=self.approximate), x)
+        return identity_above(100.0, lambda x: F.gelu(x, approximate=self.approximate), x)
 
     def slope(self, x: Tensor) -> Tensor:
         x = x.clamp(-100, 100)
-        if self.approximate == "none":
-            return torch.special.ndtr(x) + x * torch.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
-        scale, cubic = math.sqrt(2 / math.pi), 0.044715
-        inner = torch.tanh(scale * (x + cubic * x**3))
-        return (1 + inner + x * (1 - inner**2) * scale * (1 + 3 * cubic * x**2)) / 2
+        return torch.ops.aten.gelu_backward(torch.ones_like(x), x, approximate=self.approximate)
 
 
 @functions.register
@@ -238,12 +233,14 @@ class Softplus(Function):
         return -40 / self.beta, self.threshold / self.beta
 
     def value(self, x: Tensor) -> Tensor:
+        if not varies(self) and self.threshold <= 40:  # torch's own overflows above
+            return F.softplus(x, self.beta, self.threshold)
         z = self.beta * x
         return torch.where(z > self.threshold, x, _softplus(z) / self.beta)
 
     def slope(self, x: Tensor) -> Tensor:
         z = self.beta * x
-        return torch.where(z > self.threshold, 1.0, torch.sigmoid(z))
+        return torch.maximum(torch.sigmoid(z), above(z, self.threshold))
 
 
 @functions.register

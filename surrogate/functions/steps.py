@@ -17,8 +17,8 @@ from surrogate.functions.base import (
     divisible,
     functions,
     mean_magnitude,
-    nan_where_nan,
 )
+from surrogate.selection import above, below, choose, nan_where_nan
 from surrogate.varying import Number
 
 if TYPE_CHECKING:
@@ -134,15 +134,20 @@ class Bernoulli(PiecewiseConstant):
         else:
             v = v.clamp(-1e9, 1e9)  # or its square overflows
             probability = 0.5 + 0.5 * v / torch.sqrt(1 + v * v)
-        return nan_where_nan(x, (uniform_field(x, self.seed) < probability).to(x.dtype))
+        return nan_where_nan(x, above(probability, uniform_field(x, self.seed)))
 
     def blurred_slope(self, x: Tensor, kernel: Kernel) -> NoReturn:
         raise ValueError(f"Blurred: {self!r} is noise, which has no blurred derivative")
 
 
-def _step(x: Tensor, threshold: float, low: float, at_zero: float) -> Tensor:
+def _step(x: Tensor, threshold: Number, low: float, at_zero: float) -> Tensor:
     """1 above the threshold, low below it, at_zero at it."""
-    y = torch.full_like(x, low).masked_fill(x == threshold, at_zero).masked_fill(x > threshold, 1)
+    if at_zero == 1:
+        y = 1 - (1 - low) * below(x, threshold)
+    elif at_zero == low:
+        y = low + (1 - low) * above(x, threshold)
+    else:
+        y = choose(above(x, threshold), 1, choose(below(x, threshold), low, at_zero))
     return nan_where_nan(x, y)
 
 
@@ -164,10 +169,13 @@ class Staircase(PiecewiseConstant):
         return self.step
 
     def value(self, x: Tensor) -> Tensor:
-        y = self.step * torch.round(x / self.step)
-        # Beyond the largest number divided by step the quotient overflows; the steps are far
-        # below the spacing of the numbers there.
-        return torch.where(y.isinf(), x.detach(), y)
+        # Beyond 4 step / ε the numbers are further apart than the steps, and are left as they are:
+        # there the quotient, or the product, could overflow.
+        step = self.step.to(x.dtype) if isinstance(self.step, Tensor) else self.step
+        limits = torch.finfo(x.dtype)
+        limit = 1 / (limits.eps / (4 * step) + 2 / limits.max)
+        near = x.clamp(-limit, limit)
+        return step * torch.round(near / step) + (x - near).detach()
 
 
 @functions.register
@@ -202,9 +210,10 @@ class SoftStaircase(Function):
     def slope(self, x: Tensor) -> Tensor:
         r, angle = 1 - self.softness, self._angle(x)
         slope = (1 - r**2) / (1 + 2 * r * angle.cos() + r**2)
-        return torch.where(x.isinf(), 1.0, slope)
+        return choose(above(x.abs(), torch.finfo(x.dtype).max), 1, slope)
 
     def _angle(self, x: Tensor) -> Tensor:
         """θ, less the turns that are whole: the sine of a large angle would be inaccurate."""
-        finite = x.masked_fill(x.isinf(), 0)
-        return torch.fmod(divisible(finite, self.step), self.step) * (2 * math.pi / self.step)
+        largest = torch.finfo(x.dtype).max
+        turns = divisible(x.clamp(-largest, largest), self.step) / self.step
+        return (turns - turns.detach().round()) * (2 * math.pi)

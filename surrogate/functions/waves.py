@@ -14,8 +14,8 @@ from surrogate.functions.base import (
     PiecewiseConstant,
     divisible,
     functions,
-    nan_where_nan,
 )
+from surrogate.selection import below, choose, nan_where_nan
 from surrogate.varying import Number
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def _phase(x: Tensor, period: float) -> Tensor:
     """x / period less the whole turns, from −½ up to but not including ½."""
     turns = torch.fmod(divisible(x, period), period) / period  # exact, however large x is
     part = turns - torch.round(turns)
-    return torch.where(part == 0.5, part - 1, part)
+    return part - (1 - below(part, 0.5))
 
 
 @functions.register
@@ -103,11 +103,11 @@ class TriangleWave(Function):
 
     def value(self, x: Tensor) -> Tensor:
         t = _phase(x, self.period)
-        return torch.where(t.abs() < 0.25, 4 * t, 2 * torch.sign(t) - 4 * t)
+        return choose(below(t.abs(), 0.25), 4 * t, 2 * torch.sign(t) - 4 * t)
 
     def slope(self, x: Tensor) -> Tensor:
-        rising = _phase(x, self.period).abs() < 0.25
-        return torch.where(rising, 4.0, -4.0).to(x.dtype) / self.period
+        rising = below(_phase(x, self.period).abs(), 0.25)
+        return (8 * rising - 4) / self.period
 
 
 @functions.register
@@ -125,8 +125,7 @@ class SquareWave(PiecewiseConstant):
 
     def value(self, x: Tensor) -> Tensor:
         t = _phase(x, self.period)
-        y = torch.ones_like(t).masked_fill(t < 0, -1).masked_fill(t.isnan(), torch.nan)
-        return nan_where_nan(x, y)
+        return nan_where_nan(t, 1 - 2 * below(t, 0))
 
 
 @functions.register

@@ -1,0 +1,111 @@
+"""Eager mode with one kernel for each formula, in place of one for each operator of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from functools import lru_cache
+from types import TracebackType
+
+import torch
+from torch import Tensor
+
+Formula = Callable[..., Tensor]
+
+_fused = False
+
+
+class fuse:  # noqa: N801 (used as a function, or in a with statement, as torch.no_grad is)
+    """From here on, or in a with statement, each formula is compiled to one kernel in eager mode.
+
+    In eager mode torch runs one kernel for each operator of a formula, and each goes through memory
+    or at least through cache. Fused, a function is one kernel, and so is its derivative times the
+    upstream gradient, whatever the formula: as fast as `torch.compile` of the whole network makes
+    them, in a network that is not compiled. Values may differ in the last bits, as they do under
+    `torch.compile`.
+
+    Each formula is compiled when it is first met, once for tensors of all shapes: seconds, and a
+    C++ compiler is needed (on a GPU, Triton). It is for large tensors (from 32,768 elements) in
+    eager mode proper, and for formulas of ours with fixed numbers: callables of yours, learned
+    numbers and transforms of `torch.func` go their ordinary way.
+
+    Args:
+        on: False is the ordinary way for all.
+
+    Raises:
+        RuntimeError: `torch.compile` does not work on this machine.
+
+    >>> import torch, surrogate
+    >>> x = torch.linspace(-2, 2, 2**16, requires_grad=True)
+    >>> with surrogate.fuse():
+    ...     surrogate.get("cantor2")(x).sum().backward()
+    >>> x.grad.unique().tolist()
+    [1.0]
+    """
+
+    def __init__(self, on: bool = True) -> None:
+        global _fused
+        self._before = _fused
+        if on:
+            require_compiler()
+        _fused = on
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        global _fused
+        _fused = self._before
+
+
+@lru_cache(maxsize=1)
+def require_compiler() -> None:
+    """Raise RuntimeError where torch.compile does not work."""
+    try:
+        with torch.no_grad():
+            torch.compile(lambda x: torch.exp(x) + 1, fullgraph=True)(torch.zeros(64))
+    except Exception as error:
+        raise RuntimeError(f"torch.compile does not work on this machine: {error}") from error
+
+
+def is_fused(formula: Formula) -> bool:
+    """Whether it is to be one kernel: a method of one of our functions or derivatives."""
+    owner = getattr(formula, "__self__", None)
+    return _fused and dataclasses.is_dataclass(owner) and not isinstance(owner, type)
+
+
+def run_fused(wrap: Callable[[Formula], Formula], formula: Formula, *tensors: Tensor) -> None:
+    """The first tensor becomes wrap(formula)(*the others); all of them are flat."""
+    kernel = _kernel(wrap, formula.__self__, formula.__name__)  # type: ignore[attr-defined]
+    with torch.no_grad():
+        kernel(*tensors)
+
+
+@lru_cache(maxsize=256)
+def _kernel(wrap: Callable[[Formula], Formula], owner: object, method: str) -> Callable[..., None]:
+    """Compiled once for all that are equal: the owner is a frozen dataclass."""
+    working = wrap(getattr(owner, method))
+
+    def kernel(result: Tensor, *tensors: Tensor) -> None:
+        result.copy_(working(*tensors))
+
+    # torch.compile counts recompilations by code object, and gives up after a few.
+    kernel.__code__ = kernel.__code__.replace()
+    # Only sizes are dynamic, by mark_dynamic: numbers of the formula are to be constants.
+    compiled = torch.compile(kernel, fullgraph=True, dynamic=False)
+    marked = False
+
+    def run(*tensors: Tensor) -> None:
+        nonlocal marked
+        if not marked:  # when it is compiled; later on that would only take time
+            for tensor in tensors:
+                torch._dynamo.mark_dynamic(tensor, 0)
+            marked = True
+        compiled(*tensors)
+
+    return run

@@ -1,0 +1,48 @@
+"""Choosing between values for each element, by arithmetic.
+
+torch.where, masked_fill and masks of booleans are what a CPU does worst in eager mode: an element
+at a time, and on random signs half of the branches are mispredicted. A million elements take them
+0.2 to 1.8 ms; clamps, signs, sums and products take 0.05 ms. Compiled, both are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from surrogate.varying import Number
+
+
+def above(x: Tensor, threshold: Number) -> Tensor:
+    """1 if x > threshold, else 0, also for NaN; in the dtype of x, with the derivative 0."""
+    return torch.sign(x - threshold).clamp(min=0)
+
+
+def below(x: Tensor, threshold: Number) -> Tensor:
+    """1 if x < threshold, else 0, also for NaN; in the dtype of x, with the derivative 0."""
+    return torch.sign(threshold - x).clamp(min=0)
+
+
+def choose(share: Tensor, one: Tensor | Number, other: Tensor | Number) -> Tensor:
+    """`one` where share is 1, `other` where it is 0. The one that is not chosen must be finite."""
+    return share * one + (1 - share) * other
+
+
+def nan_where_nan(x: Tensor, y: Tensor) -> Tensor:
+    """y, but NaN for NaN: comparisons would take it for a number that is not above any other.
+
+    It also tells autograd that y depends on x, with the derivative 0.
+    """
+    return torch.maximum(y, x.clamp(max=-torch.inf))
+
+
+def identity_above(limit: float, formula: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """formula(x), but x above the limit, and formula(−limit) below its negative.
+
+    For formulas that end as x does, as x · s(x), and would meet ∞ · 0 on the way.
+    """
+    near = x.clamp(-limit, limit)
+    return formula(near) + F.relu(x - near)
