@@ -13,12 +13,34 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from torch import Tensor, nn
+
 from experiments import cli
+from experiments.data import FashionMNIST
+from experiments.experiment import Experiment, Network
+from experiments.networks import Autoencoder
+
+
+class Reconstruction:
+    """The mean squared error of the reconstructed images."""
+
+    def __call__(self, network: nn.Module, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        return {"loss": network.loss(images, labels)}  # type: ignore[operator]
+
+
+EXPERIMENT = Experiment(
+    "autoencoder",
+    networks={"autoencoder": Network(Autoencoder, "laptop.yaml")},
+    data={"fashion_mnist": FashionMNIST},
+    measures=Reconstruction,
+    metrics=("loss",),
+    unit="mean squared error",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit code."""
-    return cli.main("autoencoder", arguments)
+    return cli.main(EXPERIMENT.name, arguments)
 
 
 if __name__ == "__main__":

@@ -18,14 +18,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
+import matplotlib
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from torch import Tensor
 
 import surrogate
 import surrogate.catalogue
-from experiments.overview import FUNCTION, REPORTED, TRUE
 from surrogate import SurrogateActivation
-from surrogate.derivatives import Derivative, UpstreamDependent
+from surrogate.derivatives import Derivative
+from surrogate.plot import POINTS, STYLES, Line, curves, draw, sample
 from surrogate.registry import Registry
 
 REGISTRIES: dict[str, Registry[Any]] = {
@@ -67,19 +69,9 @@ ENDS = {
     **dict.fromkeys(("Polynomial", "UniformQuantizer", "SwishSign"), (-1.5, 1.5)),
     "MultiSpike": (-1.0, 5.0),
 }
-POINTS = 600
-POINTS_OF_NOISE = 120  # fewer, so that each is seen
+POINTS_OF_NOISE = 90  # fewer, so that each is seen
 NOISY = ("Noisy", "Uniform", "Perturbed", "GradientNoise", "relu_noisy")
 
-# In the order in which they are drawn. What is reported is wide: the truth is seen on top of it.
-ONE, MINUS_ONE = "reported for g = 1", "reported for g = −1"
-STYLES: dict[str, dict[str, Any]] = {
-    "reported derivative": {"color": REPORTED, "linewidth": 2.0},
-    ONE: {"color": REPORTED, "linewidth": 2.0},
-    MINUS_ONE: {"color": "#009E73", "linewidth": 2.0, "dashes": (2, 0.8)},
-    "function": {"color": FUNCTION, "linewidth": 1.2},
-    "true derivative": {"color": TRUE, "linewidth": 1.3, "dashes": (3, 2.2)},
-}
 SETTINGS: Any = {
     "svg.hashsalt": "surrogate",
     "svg.fonttype": "none",
@@ -118,10 +110,8 @@ class Entry:
 
     @property
     def points(self) -> Tensor:
-        """The middles of even intervals: beside the ties, which lie at round numbers."""
         low, high = ENDS.get(self.name, (-3.0, 3.0))
-        points = POINTS_OF_NOISE if self.name in NOISY else POINTS
-        return low + (high - low) * (torch.arange(points, dtype=torch.float64) + 0.5) / points
+        return sample(low, high, POINTS_OF_NOISE if self.name in NOISY else POINTS)
 
     @property
     def figure(self) -> str:
@@ -150,50 +140,33 @@ def entries() -> Iterator[Entry]:
         yield from (Entry(kind, name) for name in registry)
 
 
-def curves(entry: Entry) -> tuple[Tensor, Mapping[str, Tensor]]:
-    """x, and the lines of the figure by their labels."""
-    pair = entry.pair
-    x = entry.points.clone().requires_grad_()
-    value, ones = pair(x), torch.ones_like(x)
-
-    def gradient(y: Tensor, upstream: Tensor) -> Tensor:
-        return torch.autograd.grad(y, x, upstream, retain_graph=True)[0]
-
-    lines = {}
-    if entry.shows_function:
-        lines["function"] = value
-    if entry.kind != "derivatives":
-        lines["true derivative"] = gradient(pair.function(x), ones)
-    if isinstance(pair.derivative, UpstreamDependent):
-        lines |= {ONE: gradient(value, ones), MINUS_ONE: gradient(value, -ones)}
-    elif entry.kind != "functions":
-        lines["reported derivative"] = gradient(value, ones)
-    return x.detach(), {label: lines[label].detach() for label in STYLES if label in lines}
+def shown(entry: Entry) -> dict[str, Line]:
+    """The lines of the figure by their labels."""
+    lines = curves(entry.pair, entry.points)
+    unwanted = {
+        "function": not entry.shows_function,
+        "true derivative": entry.kind == "derivatives",
+    }
+    return {
+        label: line
+        for label, line in lines.items()
+        if not unwanted.get(label, entry.kind == "functions")
+    }
 
 
-def svg(x: Tensor, lines: Mapping[str, Tensor]) -> str:
+def svg(lines: Mapping[str, Line]) -> str:
     """A small figure, the same text for the same lines."""
-    from matplotlib.figure import Figure
-
     figure = Figure(figsize=(3.0, 1.6))
     axes = figure.add_axes((0.1, 0.12, 0.86, 0.85))
-    axes.axhline(0, color="#BBBBBB", linewidth=0.6)
-    for label, y in lines.items():
-        axes.plot(x, y, **STYLES[label])
-    axes.margins(x=0, y=0.08)
+    draw(axes, lines)
     axes.locator_params(axis="x", nbins=7)
     axes.locator_params(axis="y", nbins=4)
-    axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(width=0.6, length=2)
-    axes.grid(linewidth=0.4, alpha=0.4)
     return written(figure)
 
 
 def legend() -> str:
     """The figure that says what the lines are."""
-    from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
-
     figure = Figure(figsize=(7.4, 0.3))
     lines = [Line2D([], [], label=label, **style) for label, style in STYLES.items()]
     figure.legend(handles=lines, ncols=len(lines), loc="center", frameon=False)
@@ -220,8 +193,8 @@ def page(figures: str) -> str:
         "`python -m experiments.catalogue -o docs/catalogue.md`.",
         f'<img src="{figures}/legend.svg" alt="The lines of the figures" width="740">',
         "In formulas x is the input, g the upstream gradient (`grad_output`), F the pair's "
-        "function, s the logistic sigmoid. The figures of derivatives show what is reported to x "
-        "for g = 1, and for g = −1 if that is more than the sign.",
+        "function, s the logistic sigmoid. The figures show what is reported to x as a slope, "
+        "`grad_input` / g; where it depends on g, for g = 1 and for g = −1.",
         "[Functions](#functions) · [Derivatives](#derivatives) · [Named pairs](#named-pairs)",
     ]
     intros = {
@@ -299,10 +272,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     output: Path = parser.parse_args(arguments).output
     figures = output.with_suffix("")
 
-    import matplotlib
-
     with matplotlib.rc_context(SETTINGS):
-        drawn = {entry.figure: svg(*curves(entry)) for entry in entries()}
+        drawn = {entry.figure: svg(shown(entry)) for entry in entries()}
         drawn["legend.svg"] = legend()
     for name, text in drawn.items():
         (figures / name).parent.mkdir(parents=True, exist_ok=True)

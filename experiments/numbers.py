@@ -6,8 +6,22 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     NonNegativeInt = PositiveInt = int
-    PositiveFloat = float
+    NonNegativeFloat = PositiveFloat = ClosedUnitInterval = OpenUnitInterval = float
 else:
-    from jsonargparse.typing import NonNegativeInt, PositiveFloat, PositiveInt
+    from jsonargparse.typing import (
+        ClosedUnitInterval,
+        NonNegativeFloat,
+        NonNegativeInt,
+        OpenUnitInterval,
+        PositiveFloat,
+        PositiveInt,
+    )
 
-__all__ = ["NonNegativeInt", "PositiveFloat", "PositiveInt"]
+__all__ = [
+    "ClosedUnitInterval",
+    "NonNegativeFloat",
+    "NonNegativeInt",
+    "OpenUnitInterval",
+    "PositiveFloat",
+    "PositiveInt",
+]

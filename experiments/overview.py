@@ -12,19 +12,16 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import torch
+import matplotlib
+from matplotlib.axes import Axes
 
 import surrogate
-from experiments.report import curves
+from experiments.report import curves as loss_curves
 from experiments.runs import records
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from surrogate.plot import curves, draw, sample
 
 PAIRS = ("cantor2", "staircase_blurred", "heaviside_blurred", "relu_blurred")
-FUNCTION, TRUE, REPORTED = "#000000", "#56B4E9", "#D55E00"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,8 +36,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if problems or not found:
         return 2
 
-    import matplotlib
-
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
@@ -54,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     lines, labels = panels[0, 0].get_legend_handles_labels()
     left.legend(lines, labels, loc="outside lower center", ncols=3, frameon=False, fontsize=9)
     axes = right.subplots()
-    curves(axes, found)
+    loss_curves(axes, found)
     axes.set_title("Fashion-MNIST autoencoder, by its activation", fontsize=11)
     given.output.mkdir(parents=True, exist_ok=True)
     figure.savefig(given.output / "overview.png", dpi=150)
@@ -66,18 +61,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def draw_pair(axes: Axes, name: str) -> None:
     """The function of a pair, its true derivative and its reported one, from −1.5 to 1.5."""
     pair = surrogate.get(name)
-    x = torch.linspace(-1.5, 1.5, 3001, requires_grad=True)
-    value = pair(x)
-    (reported,) = torch.autograd.grad(value.sum(), x)
-    (true,) = torch.autograd.grad(pair.function(x).sum(), x)
-    at = x.detach()
-    axes.plot(at, value.detach(), color=FUNCTION, linewidth=1.5, label="function")
-    axes.plot(at, true, color=TRUE, linewidth=1.5, linestyle="dashed", label="true derivative")
-    axes.plot(at, reported, color=REPORTED, linewidth=1.5, label="reported derivative")
+    draw(axes, curves(pair, sample(-1.5, 1.5)))
     axes.set_title(f"{name}: {pair}", fontsize=8, loc="left")
-    axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=8)
-    axes.grid(linewidth=0.4, alpha=0.4)
 
 
 if __name__ == "__main__":

@@ -4,17 +4,22 @@ A run is (experiment, activation, seed, config). It lives in
 `<runs>/<experiment>/<activation>/seed<k>/`, or in `seed<k>-<digest>/` where another config was
 there first, so that runs are never overwritten or mixed:
 
-    identity.json   what makes the run this run and no other
+    identity.json   what makes the run this run and no other; locked while it is being trained
     config.yaml     its settings, to be given to `--config` again
-    metrics.csv     the losses, a row per epoch
+    metrics.csv     the losses (and accuracies), a row per epoch
+    layers.csv      how each activation site is doing, a row per epoch and site
+    probe.npz       with --probe: where its activations are sampled, and what they report
     result.json     how it ended; absent as long as it has not
-    checkpoints/    last.ckpt, to resume from
+    checkpoints/    last.ckpt, to resume from; previous.ckpt, the one before, until the run has
+                    finished; best.ckpt, if the best epoch is what counts
     log.txt, events.out.tfevents.*
 """
 
 from __future__ import annotations
 
 import csv
+import errno
+import fcntl
 import hashlib
 import io
 import json
@@ -25,7 +30,9 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -34,15 +41,49 @@ import numpy
 import torch
 
 import surrogate
+from experiments.experiment import EXPERIMENTS
+from experiments.files import (
+    LARGEST_JSON,
+    LARGEST_TABLE,
+    FileError,
+    plain_json,
+    read_bytes,
+    read_text,
+)
 
+# The columns that every metrics.csv has.
 METRICS: tuple[str, ...] = ("epoch", "loss/train", "loss/val", "loss/test", "seconds")
 LONGEST_NAME = 80
+ENDS = ("finished", "diverged", "failed")
+
+_NUMBER = ((int, float, type(None)), "a number or null")
+_TEXT = ((str,), "text")
+# The types in a result.json, and what they are in words; without the first ones it is none.
+NEEDED: dict[str, tuple[tuple[type, ...], str]] = {
+    "act": _TEXT,
+    "seed": ((int,), "an integer"),
+    "status": _TEXT,
+    "test_loss": _NUMBER,
+    "epochs": ((int,), "an integer"),
+    "config": ((dict,), "an object"),
+}
+KINDS: dict[str, tuple[tuple[type, ...], str]] = {
+    "experiment": _TEXT,
+    "message": ((str, type(None)), "text or null"),
+    "best_epoch": ((int, type(None)), "an integer or null"),
+    "images_per_second": _NUMBER,
+    "seconds": _NUMBER,
+}
 
 Row = dict[str, float]
 
 
 class RunError(Exception):
     """A run's directory or file is not what it should be."""
+
+
+class HeldError(RunError):
+    """Another process is training this run."""
 
 
 @dataclass(frozen=True)
@@ -73,11 +114,32 @@ class Run:
         """The directory of this run, if it was ever started."""
         for directory in self._candidates(root):
             if read_json(directory / "identity.json") == self.identity:
+                require_no_links(directory)
                 return directory
         return None
 
+    @property
+    def digest(self) -> str:
+        """Of its identity: tells any two runs apart."""
+        return hashlib.sha256(json.dumps(self.identity, sort_keys=True).encode()).hexdigest()
+
+    def wait_for(self, root: Path, seconds: float = 300.0) -> Path:
+        """The directory of this run, once another process has created it."""
+        end = time.monotonic() + seconds
+        while (directory := self.find(root)) is None:
+            if time.monotonic() > end:
+                raise RunError(
+                    f"no other process has created a directory for this run in {root}: those that "
+                    "train together must share it"
+                )
+            time.sleep(0.1)
+        return directory
+
     def create(self, root: Path, config_yaml: str) -> Path:
-        """A new directory for this run, which appears all at once or not at all."""
+        """A new directory for this run, which appears all at once or not at all.
+
+        Where another process was first with this same run, it is that one's.
+        """
         parent = self._candidates(root)[0].parent
         parent.mkdir(parents=True, exist_ok=True)
         new = Path(tempfile.mkdtemp(prefix=".new-", dir=parent))
@@ -85,19 +147,45 @@ class Run:
             new.chmod(0o755)
             (new / "config.yaml").write_text(config_yaml)
             write_json(new / "identity.json", self.identity)
-            plain, with_digest = self._candidates(root)
-            directory = with_digest if plain.exists() else plain
-            if directory.exists():
-                raise RunError(f"{directory} exists and is not this run: move it away")
-            return new.rename(directory)
+            directory = parent
+            for directory in self._candidates(root):
+                try:
+                    return new.rename(directory)
+                except OSError as error:
+                    if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                        raise
+                if read_json(directory / "identity.json") == self.identity:
+                    return directory
+            raise RunError(f"{directory} exists and is not this run: move it away")
         finally:
             shutil.rmtree(new, ignore_errors=True)  # nothing is there once it is renamed
 
     def _candidates(self, root: Path) -> list[Path]:
         """Where this run may be: under its plain name, or the one with its digest."""
-        digest = hashlib.sha256(json.dumps(self.identity, sort_keys=True).encode()).hexdigest()
         folder = root / self.experiment / folder_name(self.act)
-        return [folder / f"seed{self.seed}", folder / f"seed{self.seed}-{digest[:8]}"]
+        return [folder / f"seed{self.seed}", folder / f"seed{self.seed}-{self.digest[:8]}"]
+
+
+def require_no_links(directory: Path) -> None:
+    """Raises RunError if a run's directory has links in it: what is written would go elsewhere."""
+    for path in (directory, *directory.rglob("*")):
+        if path.is_symlink():
+            raise RunError(f"{path} is a link; a run has none: put what it leads to in its place")
+
+
+@contextmanager
+def held(directory: Path, wait: bool = True) -> Iterator[None]:
+    """Keeps other processes from training the run in a directory.
+
+    The system lets go of it when the process ends, however it ends. Where another process has it:
+    waits, or raises `HeldError`.
+    """
+    with (directory / "identity.json").open("r+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            raise HeldError(f"another process is training the run in {directory}") from None
+        yield
 
 
 def folder_name(act: str) -> str:
@@ -128,10 +216,32 @@ class Record:
 def read(directory: Path) -> Record:
     """The record in a run's directory."""
     result = read_json(directory / "result.json")
-    needed = {"act", "seed", "status", "test_loss", "epochs", "config"}
-    if not isinstance(result, dict) or not needed <= result.keys():
-        raise RunError(f"{directory / 'result.json'} is not a run's result")
+    if problem := wrong_with(result):
+        raise RunError(f"{directory / 'result.json'} is not a run's result: {problem}")
     return Record(directory, result, read_metrics(directory / "metrics.csv"))
+
+
+def wrong_with(result: Any) -> str | None:
+    """Why this is no result of a run; None if it is one."""
+    if not isinstance(result, dict):
+        return "it is no object"
+    if missing := [name for name in NEEDED if name not in result]:
+        return f"it has no {missing[0]}"
+    for name, value in result.items():
+        kind, words = NEEDED.get(name) or KINDS.get(name) or (None, "")
+        if kind is None and name.startswith(("test_", "val_")):
+            kind, words = _NUMBER
+        if kind is not None and (isinstance(value, bool) or not isinstance(value, kind)):
+            return f"{name} must be {words}"
+    if not isinstance(flat(result["config"]).get("optimizer.lr", 0.0), (int, float)):
+        return "config.optimizer.lr must be a number"
+    if result.get("experiment", EXPERIMENTS[0]) not in EXPERIMENTS:
+        return f"experiment must be one of {', '.join(EXPERIMENTS)}"
+    if result["status"] not in ENDS:
+        return f"status must be one of {', '.join(ENDS)}"
+    if "\n" in result["act"] or "\t" in result["act"] or not result["act"]:
+        return "act must be one line"
+    return None
 
 
 def records(folder: Path) -> tuple[list[Record], list[str]]:
@@ -143,6 +253,15 @@ def records(folder: Path) -> tuple[list[Record], list[str]]:
         except (RunError, OSError) as error:
             problems.append(str(error))
     return found, problems
+
+
+def unfinished(folder: Path) -> int:
+    """How many runs below a folder have been started and have not ended."""
+    started = [path.parent for path in folder.rglob("identity.json")]
+    return sum(
+        not (each / "result.json").exists() and not each.name.startswith(".")  # left by a kill
+        for each in started
+    )
 
 
 def flat(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -163,10 +282,10 @@ def flat(settings: Mapping[str, Any]) -> dict[str, Any]:
 def read_json(path: Path) -> Any:
     """What a JSON file holds; None if there is no such file."""
     try:
-        return json.loads(path.read_bytes())
+        return plain_json(read_bytes(path, LARGEST_JSON))
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except ValueError as error:
+    except FileError as error:
         raise RunError(f"{path} is damaged: {error}") from None
 
 
@@ -179,10 +298,10 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     write(path, json.dumps(finite, indent=2, allow_nan=False) + "\n")
 
 
-def write_metrics(path: Path, rows: Sequence[Row]) -> None:
-    """Writes the losses of all epochs so far, digits enough to read back the same numbers."""
+def write_metrics(path: Path, rows: Sequence[Row], columns: Sequence[str] = METRICS) -> None:
+    """Writes what was measured, digits enough to read back the same numbers."""
     text = io.StringIO()
-    table = csv.DictWriter(text, METRICS, lineterminator="\n")
+    table = csv.DictWriter(text, columns, lineterminator="\n")
     table.writeheader()
     table.writerows(rows)
     write(path, text.getvalue())
@@ -191,22 +310,26 @@ def write_metrics(path: Path, rows: Sequence[Row]) -> None:
 def read_metrics(path: Path) -> list[Row]:
     """The rows of a metrics.csv; none if the run ended before its first epoch did."""
     try:
-        with path.open(newline="") as file:
-            table = csv.DictReader(file)
-            rows = [dict(row) for row in table]
-            if tuple(table.fieldnames or ()) != METRICS:
-                raise RunError(f"{path} does not have the columns {', '.join(METRICS)}")
-            return [{name: float(row[name]) for name in METRICS} for row in rows]
+        table = csv.DictReader(io.StringIO(read_text(path, LARGEST_TABLE), newline=""))
+        columns = table.fieldnames or ()
+        if not set(METRICS) <= set(columns):
+            raise RunError(f"{path} does not have the columns {', '.join(METRICS)}")
+        rows = [{name: float(row[name]) for name in columns} for row in table]
     except FileNotFoundError:
         return []
     except (ValueError, TypeError, csv.Error) as error:
         raise RunError(f"{path} is damaged: {error}") from None
+    if not all(math.isfinite(value) for row in rows for value in row.values()):
+        raise RunError(f"{path} is damaged: it has a number that is not finite")
+    return rows
 
 
 def write(path: Path, text: str) -> None:
     """Replaces a file in one step: a reader, or a crash, sees the old text or the new one."""
     new = path.with_name(f".{path.name}.new")
-    new.write_text(text)
+    new.unlink(missing_ok=True)  # it may be left over, or a link to elsewhere
+    with new.open("x", encoding="utf-8") as file:
+        file.write(text)
     os.replace(new, path)
 
 

@@ -20,8 +20,12 @@ from typing import Any
 import torch
 
 import surrogate
+from experiments.benchmark.command import command
+from experiments.benchmark.gpu import gpu
+from experiments.benchmark.operators import operators
 from experiments.benchmark.pairs import growth, pairs
 from experiments.benchmark.peers import PACKAGES, against_peers
+from experiments.benchmark.probe import probe
 from experiments.benchmark.settings import Settings
 from experiments.benchmark.startup import startup
 from experiments.benchmark.table import Table
@@ -30,10 +34,14 @@ from experiments.runs import commit
 
 SUITES: dict[str, Callable[[Settings], Iterator[Table]]] = {
     "start-up": startup,
+    "operators": operators,
     "pairs": pairs,
     "growth": growth,
     "peers": against_peers,
     "training": steps,
+    "probe": probe,
+    "command": command,
+    "gpu": gpu,
 }
 QUICK = ("relu", "relu_directional", "cantor2", "staircase_blurred", "perlin4", "sign_ste")
 
@@ -51,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("no GPU here", file=sys.stderr)
         return 2
     acts = tuple(given.acts or (QUICK if given.quick else surrogate.names()))
-    settings = Settings(acts, 5 if given.quick else 15, given.quick, torch.device(given.device))
+    settings = Settings(acts, 5 if given.quick else 11, given.quick, torch.device(given.device))
     started = time.perf_counter()
     found: dict[str, list[Any]] = {}
     for suite in given.suites:

@@ -50,7 +50,7 @@ def in_turn(
         names = list(works)
         for name in names if turn % 2 == 0 else names[::-1]:
             seconds[name].append(_seconds(works[name], repeats[name], wait) / repeats[name])
-    return [_timing(name, seconds[name], seconds[reference]) for name in works]
+    return [timing(name, seconds[name], seconds[reference]) for name in works]
 
 
 def _seconds(work: Work, repeats: int, wait: Callable[[], None]) -> float:
@@ -68,7 +68,8 @@ def _repeats(work: Work, least_seconds: float, wait: Callable[[], None]) -> int:
     return max(1, math.ceil(least_seconds / max(took, 1e-7)))
 
 
-def _timing(name: str, seconds: list[float], reference: list[float]) -> Timing:
+def timing(name: str, seconds: list[float], reference: list[float]) -> Timing:
+    """Of the seconds of each round, and those of the reference."""
     ratios = [one / other for one, other in zip(seconds, reference, strict=True)]
     quartiles = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else [ratios[0]] * 3
     return Timing(

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 import surrogate
-from experiments.benchmark.measure import forward_and_backward, in_turn
+from experiments.benchmark.measure import Work, forward_and_backward, in_turn
 from experiments.benchmark.settings import Settings
 from experiments.benchmark.table import Table
 
@@ -29,6 +29,7 @@ def pairs(settings: Settings) -> Iterator[Table]:
     kept = [surrogate.saved_bytes(each, x) / MILLION for each in activations.values()]
     notes = {"bytes kept per element": [f"{each:g}" for each in kept]}
     yield _timed("pairs, eager", activations, x, settings, 1.30, notes)
+    yield _timed("pairs, eager, fused", activations, x, settings, 1.30, fused=True)
     compiled = {name: compile_one(each) for name, each in activations.items()}
     yield _timed("pairs, compiled", compiled, x, settings, 1.10)
     yield _against_a_copy(activations, compiled, x, settings)
@@ -41,9 +42,12 @@ def _timed(
     settings: Settings,
     limit: float | None,
     notes: dict[str, Any] | None = None,
+    fused: bool = False,
 ) -> Table:
     """The first activation is the reference."""
     works = {name: forward_and_backward(each, x) for name, each in activations.items()}
+    if fused:
+        works = {name: in_fusion(work) for name, work in works.items()}
     reference = next(iter(works))
     rows = in_turn(works, reference, settings.rounds, device=settings.device)
     return Table(f"{title}, {x.numel():,} elements", reference, rows, limit, notes or {})
@@ -87,11 +91,10 @@ def growth(settings: Settings) -> Iterator[Table]:
     for title, (text, numbers) in families.items():
         activations = {f"{number:g}": surrogate.get(text.format(number)) for number in numbers}
         x = torch.randn(MILLION, device=settings.device)
-        for way, chosen in (
-            ("eager", activations),
-            ("compiled", {name: compile_one(each) for name, each in activations.items()}),
-        ):
-            yield _timed(f"growth in {title}, {way}", chosen, x, settings, 1.10)
+        compiled = {name: compile_one(each) for name, each in activations.items()}
+        yield _timed(f"growth in {title}, eager", activations, x, settings, 1.10)
+        yield _timed(f"growth in {title}, eager, fused", activations, x, settings, 1.10, fused=True)
+        yield _timed(f"growth in {title}, compiled", compiled, x, settings, 1.10)
     pair = surrogate.get("relu_blurred")
     works = {
         f"{n:,}": forward_and_backward(pair, torch.randn(n, device=settings.device))
@@ -103,8 +106,21 @@ def growth(settings: Settings) -> Iterator[Table]:
     yield Table("growth in elements, relu_blurred, eager", next(iter(works)), rows, None, notes)
 
 
-def compile_one(activation: Activation) -> Activation:
+def in_fusion(work: Work) -> Work:
+    """The same with formulas fused."""
+
+    def fused() -> None:
+        with surrogate.fuse():
+            work()
+
+    return fused
+
+
+def compile_one(activation: Activation, dynamic: bool = False) -> Activation:
     """Compiled by itself, from code of its own: torch limits how often one line is compiled."""
-    namespace: dict[str, Any] = {"activation": activation}
-    exec("def run(x):\n    return activation(x)", namespace)
-    return torch.compile(namespace["run"], fullgraph=True, dynamic=False)
+
+    def run(x: Tensor) -> Tensor:
+        return activation(x)
+
+    run.__code__ = run.__code__.replace()
+    return torch.compile(run, fullgraph=True, dynamic=dynamic)

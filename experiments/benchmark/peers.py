@@ -11,7 +11,7 @@ from torch import Tensor
 
 import surrogate
 from experiments.benchmark.measure import forward_and_backward, in_turn
-from experiments.benchmark.pairs import compile_one
+from experiments.benchmark.pairs import compile_one, in_fusion
 from experiments.benchmark.settings import Settings
 from experiments.benchmark.table import Table
 
@@ -27,8 +27,8 @@ def _spikingjelly(name: str) -> Activation:
 
 
 def _norse(name: str) -> Activation:
-    function = getattr(import_module("norse.torch.functional.threshold"), f"heavi_{name}_fn")
-    return lambda x: function(x, 100.0)
+    threshold = import_module("norse.torch.functional.threshold").threshold
+    return lambda x: threshold(x, name, 100.0)
 
 
 def _sinabs(name: str) -> Activation:
@@ -57,7 +57,7 @@ PACKAGES: dict[str, tuple[Callable[[str], Activation], tuple[str, ...]]] = {
         _spikingjelly,
         ("PiecewiseQuadratic", "Sigmoid", "ATan", "SoftSign", "Erf", "Rect", "LeakyKReLU"),
     ),
-    "norse": (_norse, ("circ", "triangle")),
+    "norse": (_norse, ("circ", "triangle", "tanh")),
     "sinabs": (_sinabs, ("Heaviside", "Gaussian", "SingleExponential")),
     "freegrad": (_freegrad, ("rectangular", "triangular")),
 }
@@ -72,28 +72,27 @@ def against_peers(settings: Settings) -> Iterator[Table]:
                 theirs = make(name)
             except ImportError:
                 continue  # the table of versions says what is installed
+            activations = {"theirs, eager": theirs}
             ours = surrogate.equivalent(f"{package}.{name}")
+            activations |= {"ours, eager": ours, "ours, compiled": compile_one(ours, dynamic=True)}
+            compiled = compile_one(theirs, dynamic=True)
+            try:
+                forward_and_backward(compiled, torch.randn(sizes[0], device=settings.device))()
+                activations["theirs, compiled"] = compiled
+            except Exception:  # it can't be compiled, whatever the reason
+                pass
             for elements in sizes:
                 x = torch.randn(elements, device=settings.device)
-                yield _beside(f"{package}.{name}", theirs, ours, x, settings)
+                yield _beside(f"{package}.{name}", activations, x, settings)
 
 
-def _beside(
-    name: str, theirs: Activation, ours: Activation, x: Tensor, settings: Settings
-) -> Table:
-    activations = {
-        "theirs, eager": theirs,
-        "ours, eager": ours,
-        "ours, compiled": compile_one(ours),
-    }
-    compiled = compile_one(theirs)
-    try:
-        forward_and_backward(compiled, x)()
-        activations["theirs, compiled"] = compiled
-    except Exception:  # it can't be compiled, whatever the reason
-        pass
+def _beside(name: str, activations: dict[str, Activation], x: Tensor, settings: Settings) -> Table:
     works = {way: forward_and_backward(each, x) for way, each in activations.items()}
+    works["ours, eager, fused"] = in_fusion(works["ours, eager"])
     rows = in_turn(works, "theirs, eager", settings.rounds, device=settings.device)
-    kept = [f"{surrogate.saved_bytes(each, x) / x.numel():g}" for each in activations.values()]
-    notes = {"bytes kept per element": kept}
+    kept = {
+        way: f"{surrogate.saved_bytes(each, x) / x.numel():g}" for way, each in activations.items()
+    }
+    kept["ours, eager, fused"] = kept["ours, eager"]
+    notes = {"bytes kept per element": [kept[row.name] for row in rows]}
     return Table(f"{name}, {x.numel():,} elements", "theirs, eager", rows, None, notes)

@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
+from torch._inductor.utils import fresh_cache
 
 import surrogate
 from experiments.benchmark.measure import Work, in_turn
+from experiments.benchmark.pairs import in_fusion
 from experiments.benchmark.settings import Settings
 from experiments.benchmark.table import Table
 from experiments.networks import Autoencoder
@@ -21,21 +23,30 @@ COMPILED = ("relu_directional", "cantor2", "staircase_blurred", "perlin4", "relu
 def steps(settings: Settings) -> Iterator[Table]:
     """A training step of the autoencoder with each pair, against nn.ReLU in its place."""
     images = torch.rand(BATCH, 1, 28, 28, device=settings.device)
-    works = {"torch ReLU": _step(_with_modules(nn.ReLU), images)}
+    works = {
+        "torch ReLU": step(_with_modules(nn.ReLU), images),
+        "torch GELU": step(_with_modules(nn.GELU), images),
+    }
     for name in settings.acts:
-        works[name] = _step(Autoencoder(name, CHANNELS), images)
+        works[name] = step(Autoencoder(name, CHANNELS), images)
     rows = in_turn(works, "torch ReLU", settings.rounds, device=settings.device)
     yield Table("training step, eager", "torch ReLU", rows, 1.20)
+    works = {
+        name: work if name.startswith("torch ") else in_fusion(work) for name, work in works.items()
+    }
+    rows = in_turn(works, "torch ReLU", settings.rounds, device=settings.device)
+    yield Table("training step, eager, fused", "torch ReLU", rows, 1.20)
 
     compiled: dict[str, Work] = {}
     seconds = []
     chosen = [name for name in COMPILED if name in settings.acts]
-    with torch._dynamo.config.patch(recompile_limit=64):  # one network after another
+    # One network after another, and none that was compiled at another time.
+    with torch._dynamo.config.patch(recompile_limit=64), fresh_cache():
         for name in ("torch GELU", "torch ReLU", *(chosen[:1] if settings.quick else chosen)):
             own = {"torch GELU": nn.GELU, "torch ReLU": nn.ReLU}.get(name)
             network = Autoencoder(name, CHANNELS) if own is None else _with_modules(own)
             network.compile(dynamic=False)
-            compiled[name] = _step(network, images)
+            compiled[name] = step(network, images)
             started = time.perf_counter()
             compiled[name]()
             seconds.append(time.perf_counter() - started)
@@ -53,14 +64,15 @@ def _with_modules(activation: Callable[[], nn.Module]) -> Autoencoder:
     return network
 
 
-def _step(network: nn.Module, images: Tensor) -> Work:
+def step(network: nn.Module, images: Tensor) -> Work:
+    """A training step of a network."""
     network = network.to(images.device)
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
     labels = torch.zeros(len(images), dtype=torch.int64, device=images.device)
 
-    def step() -> None:
+    def work() -> None:
         optimizer.zero_grad()
         network.loss(images, labels).backward()  # type: ignore[operator]
         optimizer.step()
 
-    return step
+    return work

@@ -1,4 +1,4 @@
-"""Fashion-MNIST in memory, verified byte by byte, in an order that only the seed decides.
+"""Fashion-MNIST in memory, verified byte by byte.
 
 The files are looked for in the folder that the user gives, else in the Debian package's, else
 in the cache, where torchvision downloads them to. Nothing is parsed before its checksum is right.
@@ -11,21 +11,17 @@ import hashlib
 import math
 import os
 import zlib
-from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
 
+from experiments.data.images import DataError, Images, ImageSet, image_sets
 from experiments.numbers import PositiveInt
 
 SYSTEM_FOLDER = Path("/usr/share/datasets/fashion-mnist")
 VALIDATION_IMAGES = 5_000
-SPLIT_SEED = 0  # of the held-out validation images: the same ones in every run
 
 
 class File(NamedTuple):
@@ -54,58 +50,15 @@ FILES = {
 }
 
 
-class DataError(Exception):
-    """The data cannot be had or is not what it should be; the message says what to do."""
-
-
-class ImageSet(Dataset[tuple[Tensor, Tensor]]):
-    """Images (N, 1, 28, 28) kept as bytes, and their labels; fetched a whole batch at a time."""
-
-    def __init__(self, images: Tensor, labels: Tensor) -> None:
-        self.images = images
-        self.labels = labels
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        images, labels = self.__getitems__([index])
-        return images[0], labels[0]
-
-    def __getitems__(self, indices: list[int]) -> tuple[Tensor, Tensor]:
-        return self.images[indices].to(torch.float32) / 255, self.labels[indices]
-
-
-class EpochShuffle(Sampler[int]):
-    """A new order each epoch, a function of (seed, epoch) alone.
-
-    Neither the activation's random draws nor where a run was resumed can change it.
-    Lightning calls `set_epoch`.
-    """
-
-    def __init__(self, size: int, seed: int) -> None:
-        self.size = size
-        self.seed = seed
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        return self.size
-
-    def __iter__(self) -> Iterator[int]:
-        order = np.random.default_rng([self.seed, self.epoch]).permutation(self.size)
-        return iter(order.tolist())
-
-
-class FashionMNIST:
-    """Fashion-MNIST: 55,000 images to train on, 5,000 held out for validation, 10,000 to test.
+class FashionMNIST(Images[ImageSet]):
+    """Fashion-MNIST: 60,000 images, some of them held out for validation, and 10,000 to test.
 
     Args:
         root: folder of the four .gz files; by default the system's copy, else a download.
-        batch_size: images per batch.
+        batch_size: images per batch, those of all processes together.
         limit: use the first so many images of each part (all by default).
+        validation: images held out to validate with.
+        drop_last: leave out a last training batch that is not full.
     """
 
     def __init__(
@@ -113,43 +66,17 @@ class FashionMNIST:
         root: str | None = None,
         batch_size: PositiveInt = 128,
         limit: PositiveInt | None = None,
+        validation: PositiveInt = VALIDATION_IMAGES,
+        drop_last: bool = False,
     ) -> None:
         arrays = load(Path(root).expanduser() if root else None)
-        images, labels = arrays["train-images-idx3-ubyte"], arrays["train-labels-idx1-ubyte"]
-        order = np.random.default_rng(SPLIT_SEED).permutation(len(images))
-        held_out, kept = np.sort(order[:VALIDATION_IMAGES]), np.sort(order[VALIDATION_IMAGES:])
-        self.batch_size = batch_size
-        self.train = image_set(images[kept[:limit]], labels[kept[:limit]])
-        self.val = image_set(images[held_out[:limit]], labels[held_out[:limit]])
-        self.test = image_set(
-            arrays["t10k-images-idx3-ubyte"][:limit], arrays["t10k-labels-idx1-ubyte"][:limit]
+        train, test = (
+            (arrays[f"{part}-images-idx3-ubyte"], arrays[f"{part}-labels-idx1-ubyte"])
+            for part in ("train", "t10k")
         )
-
-    def train_loader(self, seed: int) -> DataLoader[Any]:
-        """Batches for training, in the order that `seed` and the epoch give."""
-        # BatchNorm cannot train on a last batch of a single image.
-        lone_last = len(self.train) % self.batch_size == 1
-        return DataLoader(
-            self.train,
-            self.batch_size,
-            sampler=EpochShuffle(len(self.train), seed),
-            collate_fn=as_is,
-            drop_last=lone_last,
-            generator=torch.Generator(),  # leaves torch's global one alone
+        super().__init__(
+            *image_sets(train, test, validation, limit), (1, 28, 28), 10, batch_size, drop_last
         )
-
-    def eval_loader(self, images: ImageSet) -> DataLoader[Any]:
-        """Batches of `val` or `test`, in the file's order."""
-        return DataLoader(images, self.batch_size, collate_fn=as_is, generator=torch.Generator())
-
-
-def image_set(images: np.ndarray, labels: np.ndarray) -> ImageSet:
-    return ImageSet(torch.tensor(images).unsqueeze(1), torch.tensor(labels, dtype=torch.int64))
-
-
-def as_is(batch: Any) -> Any:
-    """The collate function of a set that fetches whole batches."""
-    return batch
 
 
 @lru_cache(maxsize=1)
@@ -164,15 +91,19 @@ def load(root: Path | None) -> dict[str, np.ndarray]:
     return {name: parse_idx(read(folder / f"{name}.gz"), FILES[name].shape) for name in FILES}
 
 
+def cache_folder() -> Path:
+    """Where downloads are kept."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "surrogate"
+
+
 def download() -> Path:
     """The folder in the user's cache, filled by torchvision if it is not yet."""
-    cache_folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "surrogate"
-    folder = cache_folder / "FashionMNIST" / "raw"
+    folder = cache_folder() / "FashionMNIST" / "raw"
     if not all((folder / f"{name}.gz").is_file() for name in FILES):
         from torchvision import datasets  # seconds to import, and rarely needed
 
         try:
-            datasets.FashionMNIST(str(cache_folder), download=True)
+            datasets.FashionMNIST(str(cache_folder()), download=True)
         except (OSError, RuntimeError) as error:
             reason = str(error).strip().splitlines()[-1]
             raise DataError(

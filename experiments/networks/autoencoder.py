@@ -1,7 +1,4 @@
-"""The networks under study: plain torch modules whose activation is given as text.
-
-Each has a `loss(images, labels)`, the number that training lowers and that the curves show.
-"""
+"""A convolutional autoencoder."""
 
 from __future__ import annotations
 
@@ -66,6 +63,3 @@ class Autoencoder(nn.Module):
 def activated(layer: nn.Conv2d | nn.ConvTranspose2d, act: str) -> nn.Sequential:
     """The layer, an activation of its own (it may hold state), and BatchNorm."""
     return nn.Sequential(layer, surrogate.get(act), nn.BatchNorm2d(layer.out_channels))
-
-
-NETWORKS: dict[str, type[Autoencoder]] = {"autoencoder": Autoencoder}

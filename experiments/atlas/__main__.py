@@ -1,0 +1,5 @@
+import sys
+
+from experiments.atlas.command import main
+
+sys.exit(main())

@@ -1,0 +1,5 @@
+import sys
+
+from experiments.audit.command import main
+
+sys.exit(main())

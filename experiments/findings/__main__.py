@@ -1,0 +1,5 @@
+import sys
+
+from experiments.findings.page import main
+
+sys.exit(main())

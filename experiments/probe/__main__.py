@@ -1,0 +1,5 @@
+import sys
+
+from experiments.probe.command import main
+
+sys.exit(main())
