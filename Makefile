@@ -2,18 +2,23 @@
 # make run       the main job: cantor2 against the linear baseline, on the full data set
 # make test      lint, types, tests
 # make smoke     the main job in seconds
-# make figures   the pictures of the README, from the runs in $(RUNS) (needs Debian's chromium)
+# make soak      docs/reliability.md: kills runs at random, and sees that they end the same; 10 minutes
+# make findings  docs/findings.md, after its studies: two hours on two cores; what is done is kept
+# make fuzz      texts and files as a stranger could make them: half an hour; goes on where it was
+# make figures   the pictures of README, tutorial and gallery (needs Debian's chromium and $(RUNS))
+# make explorer  explorer.html: choose a pair in a browser, turn its numbers, see what follows
 
 PYTHON ?= python3
 BIN := .venv/bin
 RUNS ?= runs/autoencoder
+STUDIES := claims directional_sgd mlp depth2 depth8 lisht lisht_batch_norm plain fast
 DATA := /usr/share/datasets/fashion-mnist
 
 # The pinned versions, also for pip's own build environments.
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: install data run smoke test figures clean
+.PHONY: install data browser run smoke test soak findings explorer figures fuzz clean
 
 install: .venv/installed data
 
@@ -22,13 +27,20 @@ install: .venv/installed data
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@
 
+# $(call debian,PACKAGE): installs it, as root or where sudo asks for no password.
+debian = SUDO=$$([ $$(id -u) = 0 ] || echo sudo -n); \
+	$$SUDO apt-get install -qq --yes $(1) >/dev/null 2>&1 || \
+	{ $$SUDO apt-get update -qq && $$SUDO apt-get install -qq --yes $(1); }
+
 # Debian has the data set as a package; elsewhere it is downloaded by the first run.
 data:
-	@[ -d $(DATA) ] || ! command -v apt-get >/dev/null || sh -c '\
-		SUDO=$$([ $$(id -u) = 0 ] || echo sudo -n); \
-		$$SUDO apt-get install -qq --yes dataset-fashion-mnist >/dev/null 2>&1 || \
-		{ $$SUDO apt-get update -qq && $$SUDO apt-get install -qq --yes dataset-fashion-mnist; } || \
-		echo "The package dataset-fashion-mnist was not installed; the first run will download the data."'
+	@[ -d $(DATA) ] || ! command -v apt-get >/dev/null || { $(call debian,dataset-fashion-mnist); } || \
+		echo "The package dataset-fashion-mnist was not installed; the first run will download the data."
+
+# For the tests of what is shown in a browser; without one they fail.
+browser:
+	@command -v chromium >/dev/null || ! command -v apt-get >/dev/null || { $(call debian,chromium); } || \
+		echo "The package chromium was not installed; the tests that need a browser will fail."
 
 run: install
 	$(BIN)/python -m experiments.autoencoder --act cantor2
@@ -36,23 +48,54 @@ run: install
 smoke: install
 	$(BIN)/python -m experiments.autoencoder --config configs/smoke.yaml --act cantor2 relu
 
-test: install
+test: install browser
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BIN)/pytest
 
+soak: install
+	$(BIN)/python -m tests.soak -o docs
+
+# A study's exit code is 1 if runs of it diverged, which is a finding.
+findings: install
+	for study in $(STUDIES) probe; do \
+		$(BIN)/python -m experiments.compare --config configs/studies/$$study.yaml || \
+			[ $$? = 1 ] || exit 2; \
+		layers=$$(case $$study in depth*) echo --layers;; probe) echo --probe;; esac); \
+		$(BIN)/python -m experiments.report runs/$$study --compact docs/results/$$study $$layers || \
+			exit 2; \
+	done
+	$(BIN)/python -m experiments.compare --config configs/studies/audit.yaml
+	$(BIN)/python -m experiments.audit runs/audit -o docs/images --compact docs/results/audit \
+		--pairs 32 --layer_pairs 3 --batch_size 32
+	$(BIN)/python -m experiments.probe docs/results/probe -o docs/images/probe
+	$(BIN)/python -m experiments.findings docs/results -o docs/findings.md
+
+explorer: install
+	$(BIN)/python -m experiments.explorer -o explorer.html --runs docs/results/autoencoder
+
 # WebGL is off so that TensorBoard draws with SVG, which a headless browser waits for.
-figures: install
+CHROMIUM := chromium --headless --no-sandbox --disable-gpu --disable-3d-apis --disable-quic \
+	--no-first-run --disable-background-networking --disable-component-update --disable-sync \
+	--hide-scrollbars
+
+figures: install browser explorer
 	$(BIN)/python -m experiments.overview docs/results/autoencoder -o docs/images
+	$(BIN)/python -m experiments.documents docs/tutorial.md docs/gallery.md
 	$(BIN)/tensorboard --logdir $(RUNS) --port 6123 --load_fast=false >/dev/null 2>&1 & \
 	tensorboard=$$!; profile=$$(mktemp -d); sleep 15; \
-	chromium --headless --no-sandbox --disable-gpu --disable-3d-apis --disable-quic \
-		--no-first-run --disable-background-networking --disable-component-update \
-		--disable-sync --user-data-dir=$$profile --hide-scrollbars --window-size=1300,640 \
+	$(CHROMIUM) --user-data-dir=$$profile --window-size=1300,640 \
 		--virtual-time-budget=60000 --screenshot=docs/images/tensorboard.png \
 		'http://localhost:6123/?tagFilter=%5Eloss&smoothing=0&runColorGroup=regex%3A%5E%28%5B%5E%2F%5D%2B%29%2F#timeseries'; \
-	kill $$tensorboard; rm -rf $$profile
+	kill $$tensorboard; \
+	$(CHROMIUM) --user-data-dir=$$profile --window-size=1280,1080 \
+		--screenshot=docs/images/explorer.png "file://$(CURDIR)/explorer.html#theme=light"; \
+	rm -rf $$profile
+
+# Exit code 3 of the fuzzers: there is more to do, and the record says from where.
+fuzz: install
+	$(BIN)/python -m tests.fuzz --output docs/results/fuzz.json --seconds 3600
 
 clean:
 	rm -rf .venv build dist *.egg-info

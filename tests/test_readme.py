@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import surrogate
+from experiments.documents import blocks
 from experiments.report import table
 from experiments.runs import records
 from surrogate.catalogue import catalogue
@@ -19,12 +20,13 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 
 
-def test_python_examples_run(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_python_examples_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(catalogue, "_entries", dict(catalogue._entries))
-    blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    assert len(blocks) == 4
-    for block in blocks:
-        exec(block, {})
+    monkeypatch.chdir(tmp_path)  # one of them saves a figure
+    found = blocks(README, "python")
+    assert len(found) == 6
+    for block in found:
+        exec(block.text, {})
     assert "spike" in surrogate.names()
 
 
@@ -63,5 +65,5 @@ def test_results_are_those_of_the_committed_files() -> None:
 def test_files_that_it_shows_or_names_exist() -> None:
     linked = re.findall(r"\]\((?!https?:|#)([^)]+)\)", README)
     assert len(linked) > 1
-    for path in linked + re.findall(r"configs/\w+\.yaml", README):
+    for path in linked + re.findall(r"(?:configs|tests)/[\w/]+\.(?:yaml|py)", README):
         assert (ROOT / path).is_file(), path

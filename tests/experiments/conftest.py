@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from experiments import autoencoder
+from experiments import autoencoder, classifier
+from tests.browser import Browser
 
 CONFIGS = Path(autoencoder.__file__).parent.parent / "configs"
 
@@ -56,10 +57,24 @@ def command_line() -> Command:
     return command
 
 
-def command(*arguments: str) -> Outcome:
+@pytest.fixture(scope="session")
+def classify() -> Command:
+    """`classify("relu", runs, "--seed", "1")`: the classifier's command at its smoke config."""
+
+    def run(acts: str, runs: Path, *options: str) -> Outcome:
+        return command(
+            *("--config", str(CONFIGS / "classifier" / "smoke.yaml"), "--runs", str(runs)),
+            *("--baseline", "none", "--act", *acts.split("|"), *options),
+            main=classifier.main,
+        )
+
+    return run
+
+
+def command(*arguments: str, main: Callable[[Sequence[str]], int] = autoencoder.main) -> Outcome:
     out, err = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):
-        code = autoencoder.main(arguments)
+        code = main(arguments)
     return Outcome(code, out.getvalue(), err.getvalue())
 
 
@@ -79,3 +94,11 @@ def smoke(run: Command, tmp_path_factory: pytest.TempPathFactory) -> Smoke:
     """linear (the baseline), cantor2 and a pair in text form, at the smoke config."""
     runs = tmp_path_factory.mktemp("smoke") / "runs"
     return Smoke(run("cantor2|Staircase(step=.5)/Blurred(width=.3)", runs), runs)
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """One Chromium for all tests that need one; without it they fail."""
+    browser = Browser(tmp_path_factory.mktemp("chromium"))
+    yield browser
+    browser.close()

@@ -8,13 +8,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from experiments.benchmark import __main__ as command
-from experiments.benchmark import measure, training
+import surrogate
+from experiments.benchmark import __main__ as main_module
+from experiments.benchmark import command as epoch
+from experiments.benchmark import gpu, loops, measure, training
 from experiments.benchmark.measure import Timing, forward_and_backward, in_turn
+from experiments.benchmark.operators import operators
 from experiments.benchmark.pairs import compile_one, pairs
 from experiments.benchmark.peers import PACKAGES, against_peers
 from experiments.benchmark.settings import Settings
 from experiments.benchmark.table import Table
+from experiments.networks.autoencoder import Autoencoder
 
 SETTINGS = Settings(("cantor2",), rounds=2, quick=True, device=torch.device("cpu"))
 
@@ -68,19 +72,45 @@ def test_each_is_compiled_by_itself() -> None:
             assert torch.equal(compile_one(lambda x, shift=shift: x + shift)(x), x + shift)
 
 
+def test_the_suite_of_operators(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock in which each work takes a thousandth of a second an element."""
+    monkeypatch.setattr("experiments.benchmark.operators.BLOCK", 10)
+    monkeypatch.setattr(
+        "experiments.benchmark.operators.in_turn",
+        lambda works, *_, **__: [
+            Timing(name, float(work().numel()), 1.0, 1.0, 1.0) for name, work in works.items()
+        ],
+    )
+    (table,) = operators(SETTINGS)
+    assert table.reference == "x * y" == table.rows[0].name
+    assert set(table.notes["ns per element"]) == {"1000000.00"}
+
+
 @pytest.mark.filterwarnings("ignore:.torch.jit")  # norse, on import
 def test_the_suites_of_pairs_and_peers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("experiments.benchmark.pairs.MILLION", 1000)
     monkeypatch.setattr("experiments.benchmark.pairs.compile_one", lambda each: each)
-    eager, compiled, memory = pairs(SETTINGS)
+    eager, fused, compiled, memory = pairs(SETTINGS)
     assert [row.name for row in eager.rows] == ["torch GELU", "torch ReLU", "cantor2"]
     assert eager.notes["bytes kept per element"] == ["4", "4", "0"]
-    assert len(compiled.rows) == 3
+    assert len(fused.rows) == len(compiled.rows) == 3
     assert memory.rows[0].name == "2½ copies"
-    monkeypatch.setattr("experiments.benchmark.peers.compile_one", lambda each: each)
+    monkeypatch.setattr("experiments.benchmark.peers.compile_one", lambda each, dynamic: each)
     tables = list(against_peers(SETTINGS))
     assert len(tables) == 2 * len(PACKAGES)  # installed here, all of them
-    assert all(len(table.rows) == 4 for table in tables)
+    assert all(len(table.rows) == 5 for table in tables)
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit")
+@pytest.mark.parametrize(
+    ("package", "name"),
+    [(package, name) for package, (_, names) in PACKAGES.items() for name in names],
+)
+def test_each_peer_is_there_and_spikes(package: str, name: str) -> None:
+    """Or, the one that doesn't spike, is a rectifier; all have an equivalent."""
+    x = torch.tensor([-3.0, 3.0])
+    assert PACKAGES[package][0](name)(x).tolist()[1] > 0
+    surrogate.equivalent(f"{package}.{name}")
 
 
 def test_the_step_with_torchs_own_has_no_pair_left() -> None:
@@ -90,15 +120,66 @@ def test_the_step_with_torchs_own_has_no_pair_left() -> None:
     assert "SurrogateActivation" not in kinds
 
 
+def test_the_suite_for_a_gpu(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its tables, made on a CPU."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert not list(gpu.gpu(SETTINGS))
+    assert capsys.readouterr().err == "no GPU here\n"
+    monkeypatch.setattr(gpu, "compile_one", lambda each: each)
+    device = torch.device("cpu")
+    forward, backward = gpu.against_copies(SETTINGS, device, 1000)
+    assert [row.name for row in forward.rows] == ["a copy", "cantor2"]
+    assert [row.name for row in backward.rows] == ["1½ copies", "cantor2"]
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda self, mode: None)
+    step = gpu.paper_step(SETTINGS, device, channels=2, batch=2, matrix=8)
+    assert [row.name for row in step.rows] == ["matrix product", "relu", "cantor2"]
+    row = Timing("relu", 100.0, 1.0, 1.0, 1.0)
+    assert gpu._share(row, per_second=3 * 539e6 * 2 / 0.05, images=2) == "50 %"
+
+
+def test_an_epoch_in_each_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the seconds that the processes print or write."""
+
+    def process(module: str, *words: str) -> str:
+        if module == "experiments.benchmark.loops":
+            return {"bare": "2.0", "seeds": "4.0"}[words[0]]
+        folder = Path(words[words.index("--runs") + 1])
+        (folder / "metrics.csv").write_text("epoch,seconds\n1,9.0\n2,1.0\n")
+        return ""
+
+    monkeypatch.setattr(epoch, "_output", process)
+    (table,) = epoch.command(SETTINGS)
+    assert [row.ratio for row in table.rows] == [1.0, 0.5, 0.5, 2.0]
+    assert table.notes["× the seeds' style"] == ["2.00", "4.00", "4.00", "1.00"]
+    assert table.notes["images/s, with evaluation"] == ["1,600", "3,200", "3,200", "800"]
+
+
+def test_all_ways_feed_the_same_batches() -> None:
+    images = torch.randint(0, 256, (130, 1, 28, 28), dtype=torch.uint8)
+    for batches in (loops.in_memory, loops.one_by_one):
+        first, rest = batches(images, False)
+        assert torch.equal(torch.cat([first, rest]), images.float() / 255)
+        assert len(first) == 128
+        shuffled = torch.cat(list(batches(images, True)))
+        assert not torch.equal(shuffled, images.float() / 255)
+        torch.testing.assert_close(shuffled.sum(0), (images.float() / 255).sum(0))
+    seconds = loops.seconds_of_last_epoch(
+        Autoencoder("relu", 2), dict.fromkeys(("train", "val", "test"), images), loops.in_memory, 1
+    )
+    assert seconds > 0
+
+
 def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     table = Table("title", "a", [Timing("a", 1.0, 1.0, 1.0, 1.0)])
-    monkeypatch.setattr(command, "SUITES", {"pairs": lambda settings: iter([table])})
+    monkeypatch.setattr(main_module, "SUITES", {"pairs": lambda settings: iter([table])})
     file = tmp_path / "benchmark.json"
-    assert command.main(["--quick", "-o", str(file)]) == 0
+    assert main_module.main(["--quick", "-o", str(file)]) == 0
     record = json.loads(file.read_text())
     assert record["suites"] == {"pairs": [table.values]}
     assert record["quick"]
     assert record["machine"]["gpu"] == "no GPU here"
     assert record["machine"]["torch"] == torch.__version__
     if not torch.cuda.is_available():
-        assert command.main(["--device", "cuda"]) == 2
+        assert main_module.main(["--device", "cuda"]) == 2

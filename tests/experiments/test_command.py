@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,9 @@ import yaml
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import surrogate
+from experiments import cli
 from experiments.data import FashionMNIST
-from experiments.runs import folder_name, read_metrics
+from experiments.runs import folder_name, held, read_metrics
 from tests.experiments.conftest import CONFIGS, Command, Smoke
 
 STAIRCASE = "Staircase(step=0.5) / Blurred(width=0.3)"
@@ -106,7 +108,8 @@ def test_a_run_leaves_its_record(smoke: Smoke):
     events = {name for name in names if name.startswith("events.out.tfevents.")}
     assert len(events) == 1
     assert names - events == {
-        *("identity.json", "config.yaml", "result.json", "metrics.csv", "log.txt", "checkpoints")
+        *("identity.json", "config.yaml", "result.json", "metrics.csv", "layers.csv"),
+        *("log.txt", "checkpoints"),
     }
     assert [path.name for path in (directory / "checkpoints").iterdir()] == ["last.ckpt"]
     record = result(directory)
@@ -140,7 +143,7 @@ def test_the_checkpoint_holds_no_code_and_has_the_reported_loss(smoke: Smoke):
     network.eval()
     images, labels = FashionMNIST(limit=128).test.__getitems__(list(range(128)))
     with torch.no_grad():
-        loss = network.loss(images, labels).item()
+        loss = network.loss(images, labels).item()  # type: ignore[operator]
     assert loss == pytest.approx(result(smoke.directory("cantor2"))["test_loss"], rel=1e-5)
 
 
@@ -202,6 +205,18 @@ def test_another_config_gets_another_directory(run: Command, tmp_path: Path):
     assert result(second)["precision"] == "bf16-mixed"
 
 
+def test_another_optimiser_and_schedule(smoke: Smoke, run: Command, tmp_path: Path):
+    options = ("--optimizer.name", "sgd", "--optimizer.momentum", "0.9", "--optimizer.lr", "0.5")
+    options += ("--schedule.name", "one_cycle", "--stopping.patience", "1")
+    assert run("cantor2", tmp_path, "--baseline", "none", *options).code == 0
+    directory = tmp_path / "autoencoder" / "cantor2" / "seed0"
+    first, second = losses(directory)
+    assert second[0] < first[0]
+    assert first[0] != losses(smoke.directory("cantor2"))[0][0]
+    best = min(rows(directory), key=lambda row: row["loss/val"])
+    assert result(directory)["test_loss"] == best["loss/test"]
+
+
 def test_a_compiled_network_learns_the_same(smoke: Smoke, run: Command, tmp_path: Path):
     options = ("--compile", "true", "--baseline", "none", "--trainer.max_epochs", "1")
     assert run("cantor2", tmp_path, *options).code == 0
@@ -216,8 +231,9 @@ def faulty(tmp_path: Path, request: pytest.FixtureRequest) -> tuple[str, str]:
     """A file of activations that diverge or raise, and the prefix of their names."""
     name = re.sub(r"\W", "_", request.node.name)
     path = tmp_path / "faulty.py"
-    # 15 sites, and 4 batches in each of three parts: healthy for an epoch and a step.
-    text = FAULTY.format(name=name, cure=str(tmp_path / "cure"), healthy=15 * (3 * 4 + 1))
+    # 15 sites; 4 batches in each of three parts, and 4 to see how the layers are doing before
+    # and after the epoch: healthy for an epoch and a step.
+    text = FAULTY.format(name=name, cure=str(tmp_path / "cure"), healthy=15 * (5 * 4 + 1))
     path.write_text(text)
     return str(path), name
 
@@ -290,7 +306,7 @@ def test_list_acts_shows_the_users_own(command_line: Command, faulty: tuple[str,
     assert f"{name}_nan" in outcome.out
 
 
-@pytest.mark.parametrize("config", sorted(CONFIGS.rglob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("config", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_config_is_one(config: Path, command_line: Command):
     outcome = command_line("--config", str(config), "--print_config")
     assert outcome.code == 0
@@ -322,7 +338,8 @@ def test_options_win_over_the_config_and_the_config_over_the_default(
 def test_help_is_short(command_line: Command):
     outcome = command_line("--help")
     assert outcome.code == 0
-    assert len(outcome.out.splitlines()) < 100
+    assert len(outcome.out.splitlines()) < 130
+    assert str(CONFIGS) not in outcome.out  # the same wherever the project lies
     for option in ("--act", "--seed", "--trainer.max_epochs", "--list-acts", "--import"):
         assert option in outcome.out
 
@@ -345,7 +362,7 @@ def test_help_is_short(command_line: Command):
         ("--act relu --optimizer.lr nan", "optimizer.lr must be a number above 0, got nan"),
         ("--act relu --trainer.precision 77", "trainer.precision: Expected"),
         ("--act relu --compile maybe", "compile: Expected"),
-        ("--act relu --config nowhere.yaml", "File does not exist"),
+        ("--act relu --config nowhere.yaml", "No such file or directory"),
         ("--act relu --import nowhere.py", "--import nowhere.py: FileNotFoundError"),
         ("--act relu --data.root /nowhere", "train-images-idx3-ubyte.gz does not exist"),
         ("--act relu --trainer.accelerator tpuu", "the trainer's options cannot be met"),
@@ -372,7 +389,7 @@ def test_bad_input_is_answered_in_a_few_lines_and_nothing_is_written(
         ),
         ("modle:\n  channels: 3\n", "unknown config key modle.channels; did you mean 'model.c"),
         ("act: [cantr2]\n", "did you mean 'cantor2'?"),
-        ("model: [\n", "Problems parsing config"),
+        ("model: [\n", "cannot be read: while parsing a flow"),
         ("import: [mine.py]\n", "unknown config key import"),
         ("act: !!python/object/apply:os.system ['true']\n", "error: "),
     ],
@@ -406,6 +423,33 @@ def test_runs_that_cannot_be_kept(run: Command, tmp_path: Path):
         f"error: cannot keep runs in {tmp_path / 'file' / 'runs'}: Not a directory\n"
     )
     assert (tmp_path / "file").read_text() == "not a directory"
+
+
+def test_a_run_that_another_process_trains_is_waited_for(
+    smoke: Smoke, run: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """And then it is not trained again."""
+    options = ("--baseline", "none", "--trainer.max_epochs", "1")
+    assert run("relu", tmp_path, *options).code == 0
+    directory = tmp_path / "autoencoder" / "relu" / "seed0"
+    finished = (directory / "result.json").read_text()
+    (directory / "result.json").unlink()
+    hold = ExitStack()
+    hold.enter_context(held(directory))
+
+    def wait(directory: Path, wait: bool = True) -> AbstractContextManager[None]:
+        if wait:  # the other process ends
+            (directory / "result.json").write_text(finished)
+            hold.close()
+        return held(directory, wait)
+
+    monkeypatch.setattr(cli, "held", wait)
+    outcome = run("relu", tmp_path, *options)
+    assert outcome.code == 0
+    assert outcome.err == (
+        f"relu, seed 0: another process is training the run in {directory}; waiting for it\n"
+    )
+    assert (directory / "result.json").read_text() == finished
 
 
 def test_a_damaged_result_is_named(run: Command, tmp_path: Path):

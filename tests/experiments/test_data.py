@@ -10,8 +10,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments import data
-from experiments.data import DataError, EpochShuffle, FashionMNIST, parse_idx
+from experiments.data import MNIST, DataError, EpochShuffle, FashionMNIST
+from experiments.data import fashion_mnist as data
+from experiments.data.fashion_mnist import parse_idx
+from experiments.data.images import SPLIT_SEED
 
 LABELS = "t10k-labels-idx1-ubyte.gz"
 
@@ -41,7 +43,7 @@ def test_the_parts_are_the_files_and_do_not_overlap(folder: Path, original: Path
     assert (len(parts.train), len(parts.val), len(parts.test)) == (55_000, 5_000, 10_000)
     file = raw(original, "train-images-idx3-ubyte.gz", 16).reshape(60_000, -1)
     train, val = (part.images.reshape(len(part), -1).numpy() for part in (parts.train, parts.val))
-    order = np.random.default_rng(data.SPLIT_SEED).permutation(60_000)
+    order = np.random.default_rng(SPLIT_SEED).permutation(60_000)
     assert np.array_equal(val, file[np.sort(order[:5_000])])
     assert np.array_equal(train, file[np.sort(order[5_000:])])
     labels = raw(original, "train-labels-idx1-ubyte.gz", 8)
@@ -148,6 +150,32 @@ def test_it_is_downloaded_once_and_then_found_in_the_cache(
         data.load.cache_clear()
         assert len(FashionMNIST(limit=10).test) == 10
     assert downloads == [str(no_data / "surrogate")]
+
+
+def test_mnist_is_torchvisions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    images = torch.arange(20 * 28 * 28).reshape(20, 28, 28).to(torch.uint8)
+    labels = torch.arange(20) % 10
+
+    class Found:
+        def __init__(self, root: str, train: bool, download: bool) -> None:
+            assert (root, download) == (str(tmp_path), True)
+            self.data, self.targets = (images, labels) if train else (images[:6], labels[:6])
+
+    class Missing:
+        def __init__(self, root: str, train: bool, download: bool) -> None:
+            raise RuntimeError("Error downloading train-images:\n<urlopen error no network>")
+
+    monkeypatch.setattr("torchvision.datasets.MNIST", Found)
+    parts = MNIST(str(tmp_path), validation=5)
+    assert (len(parts.train), len(parts.val), len(parts.test)) == (15, 5, 6)
+    assert torch.equal(parts.test.images[:, 0], images[:6])
+    pixels = torch.cat([parts.train.images, parts.val.images]).flatten(1)
+    assert sorted(map(tuple, pixels.tolist())) == sorted(map(tuple, images.flatten(1).tolist()))
+    monkeypatch.setattr("torchvision.datasets.MNIST", Missing)
+    with pytest.raises(
+        DataError, match=r"cannot be downloaded: <urlopen error no network>\n.*root"
+    ):
+        MNIST(str(tmp_path))
 
 
 def test_the_order_is_a_function_of_seed_and_epoch_alone():

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments import runs
-from experiments.runs import Run, RunError, folder_name
+from experiments.runs import HeldError, Run, RunError, folder_name, held
 
 RUN = Run("autoencoder", "relu", "ReLU() / Exact()", None, 3, {"model": {"channels": 4}})
 
@@ -75,6 +75,34 @@ def test_what_is_in_the_way_is_left_alone(tmp_path: Path):
         RUN.create(tmp_path, "")
     assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["mine.txt"] * 2
     assert len(list((tmp_path / "autoencoder" / "relu").iterdir())) == 2
+
+
+def test_a_run_that_two_processes_create_at_once_has_one_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The other process is quicker by a moment: it renames first."""
+    rename, both = Path.rename, []
+
+    def race(new: Path, target: Path) -> Path:
+        if not both:
+            both.append(None)
+            both[0] = RUN.create(tmp_path, "")
+        return rename(new, target)
+
+    monkeypatch.setattr(Path, "rename", race)
+    directory = RUN.create(tmp_path, "")
+    assert both == [directory]
+    assert [path.name for path in directory.parent.iterdir()] == ["seed3"]
+
+
+def test_a_run_is_held_by_one_at_a_time(tmp_path: Path):
+    directory = RUN.create(tmp_path, "")
+    with held(directory):
+        with pytest.raises(HeldError, match=f"another process .* in {directory}"):
+            held(directory, wait=False).__enter__()
+        assert RUN.find(tmp_path) == directory
+    with held(directory, wait=False):
+        pass
 
 
 def test_a_damaged_identity_is_named(tmp_path: Path):

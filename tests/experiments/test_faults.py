@@ -1,0 +1,150 @@
+"""What the machine may do to a run: no space, memory or compiler, one core, a clock that errs."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import os
+import time
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from experiments import compare, runs, training
+from experiments.engines.base import Orders
+from experiments.engines.local import Local
+from experiments.runs import RunError, read_json, read_metrics
+from tests.experiments.conftest import Command
+
+ONE = ("--baseline", "none", "--trainer.max_epochs", "1")
+
+
+def full(*arguments: Any, **options: Any) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def read_only(*arguments: Any, **options: Any) -> None:
+    raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+
+@pytest.mark.parametrize(
+    "what",
+    ["lightning.pytorch.Trainer.save_checkpoint", "experiments.callbacks.write_metrics",
+     "experiments.training.EventFile.log_metrics"],
+)  # fmt: skip
+def test_a_full_disk_fails_the_run_and_it_is_tried_again(
+    run: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+):
+    with monkeypatch.context() as patch:
+        patch.setattr(what, full)
+        outcome = run("relu", tmp_path, *ONE)
+    assert outcome.code == 1
+    assert "relu failed: OSError: [Errno 28] No space left on device" in outcome.err
+    directory = tmp_path / "autoencoder" / "relu" / "seed0"
+    assert read_json(directory / "result.json")["status"] == "failed"
+    if what.endswith("checkpoint"):
+        assert run("relu", tmp_path, *ONE).code == 0
+
+
+def test_a_disk_too_full_for_the_result_is_an_error_in_a_line(
+    run: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(training, "write_json", full)
+    outcome = run("relu", tmp_path, *ONE)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.err.splitlines()[-1] == "error: [Errno 28] No space left on device"
+
+
+def test_a_read_only_folder_is_an_error_in_a_line(
+    run: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    with monkeypatch.context() as patch:
+        patch.setattr(runs.tempfile, "mkdtemp", read_only)
+        outcome = run("relu", tmp_path, *ONE)
+    assert outcome.code == 2
+    assert outcome.err == f"error: cannot keep runs in {tmp_path}: Read-only file system\n"
+    with monkeypatch.context() as patch:  # the run's own directory, made before
+        patch.setattr("experiments.cli.held", read_only)
+        outcome = run("relu", tmp_path, *ONE)
+    assert outcome.code == 2
+    assert outcome.err == "error: [Errno 30] Read-only file system\n"
+
+
+def test_a_clock_that_jumps_back_changes_no_duration(
+    run: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    backwards = itertools.count(2e9, -3600)
+    monkeypatch.setattr(time, "time", lambda: next(backwards))
+    assert run("relu", tmp_path, *ONE).code == 0
+    directory = tmp_path / "autoencoder" / "relu" / "seed0"
+    assert 0 < read_json(directory / "result.json")["seconds"] < 600
+    assert all(0 < row["seconds"] < 600 for row in read_metrics(directory / "metrics.csv"))
+
+
+def test_without_a_compiler_a_run_says_so_and_is_eager(
+    run: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def missing() -> None:
+        raise RuntimeError("torch.compile does not work on this machine: no C++ compiler\n...")
+
+    monkeypatch.setattr(training, "require_compiler", missing)
+    monkeypatch.setattr(torch.nn.Module, "compile", full)
+    outcome = run("relu", tmp_path, *ONE, "--compile", "true")
+    assert outcome.code == 0
+    assert "not compiled, which is slower: torch.compile does not work" in outcome.err
+
+
+def test_without_memory_a_run_says_what_to_change(
+    run: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def out_of_memory(*arguments: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(torch.nn.functional, "mse_loss", out_of_memory)
+    monkeypatch.setattr(training.Training, "training_step", out_of_memory)
+    assert run("relu", tmp_path, *ONE).code == 1
+    message = read_json(tmp_path / "autoencoder" / "relu" / "seed0" / "result.json")["message"]
+    assert message.startswith("OutOfMemoryError: CUDA out of memory.\n")
+    assert "--data.batch_size" in message
+    assert "bf16-mixed" in message
+
+
+def test_one_core_is_one_worker_with_one_thread(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {3}, raising=False)
+    assert compare.shares(Namespace(workers=None), 40) == (1, 1)  # type: ignore[arg-type]
+    monkeypatch.delattr(os, "sched_getaffinity")
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert compare.shares(Namespace(workers=None), 40) == (1, 1)  # type: ignore[arg-type]
+
+
+def test_workers_are_not_forked_from_a_process_with_threads():
+    engine = Local(1, None, Orders("", (), 1, None))  # type: ignore[arg-type]
+    assert engine.context.get_start_method() == "forkserver"
+
+
+def test_a_run_with_a_link_in_it_is_refused(run: Command, tmp_path: Path):
+    """What is written would go where the link leads, in a folder that a stranger packed."""
+    precious = tmp_path / "precious.txt"
+    precious.write_text("mine")
+    assert run("relu", tmp_path / "runs", *ONE).code == 0
+    directory = tmp_path / "runs" / "autoencoder" / "relu" / "seed0"
+    (directory / "result.json").unlink()
+    (directory / "log.txt").unlink()
+    (directory / "log.txt").symlink_to(precious)
+    outcome = run("relu", tmp_path / "runs", *ONE)
+    assert outcome.code == 2
+    assert outcome.err.startswith(f"error: {directory / 'log.txt'} is a link; a run has none")
+    assert precious.read_text() == "mine"
+    link = tmp_path / ".metrics.csv.new"
+    link.symlink_to(precious)
+    runs.write(tmp_path / "metrics.csv", "theirs")
+    assert precious.read_text() == "mine"
+
+
+def test_what_is_no_ordinary_file_is_not_waited_for(tmp_path: Path):
+    os.mkfifo(tmp_path / "result.json")
+    with pytest.raises(RunError, match="not an ordinary file"):
+        read_json(tmp_path / "result.json")
