@@ -72,6 +72,7 @@ class SurrogateActivation(nn.Module):
         self._bound = derivative.bind(function)
         self._numbers = tuple(varying_numbers(self._bound))
         self._function_varies = any(True for _ in varying_numbers(function))
+        self._fixed = isinstance(function, Function) and not self._function_varies
         modules = {
             "_".join(path): module
             for path, module in (
@@ -87,9 +88,14 @@ class SurrogateActivation(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         require_floating(x, "SurrogateActivation")
         if isinstance(self.derivative, Exact) and self._left_to_autograd(x):
-            return require_like(self.function(x), x, "function", self.function)
+            return require_like(self._function(x), x, "function", self.function)
         numbers = [number.current() for number in self._numbers]
-        return report(x, self.function, self._bound, numbers)
+        return report(x, self._function, self._bound, numbers, learns=not self._fixed)
+
+    @property
+    def _function(self) -> Elementwise:
+        """The function, in which no varying numbers are looked for if there are none."""
+        return self.function.evaluated if self._fixed else self.function  # type: ignore[attr-defined]
 
     def _left_to_autograd(self, x: Tensor) -> bool:
         """Whether autograd differentiates the function no worse than its slope in closed form.

@@ -23,42 +23,66 @@ from torch import Tensor
 from torch.autograd import Function
 
 from surrogate.derivatives.base import Derivative, Pointwise
-from surrogate.evaluation import evaluate, is_exporting, is_transformed, require_like
+from surrogate.evaluation import FUSED_FROM, evaluate, is_exporting, is_transformed, require_like
 from surrogate.functions.base import Elementwise
 from surrogate.varying import settled
 
 
 def report(
-    x: Tensor, function: Elementwise, derivative: Derivative, numbers: Sequence[Tensor] = ()
+    x: Tensor,
+    function: Elementwise,
+    derivative: Derivative,
+    numbers: Sequence[Tensor] = (),
+    learns: bool = True,
 ) -> Tensor:
     """function(x), which reports the derivative for x and its true gradient for everything else.
 
     `numbers` are the values of the derivative's varying numbers. The value does not depend on them,
-    so they get no gradient; what is reported does, so second order does.
+    so they get no gradient; what is reported does, so second order does. `learns` is whether there
+    may be anything in the function that gets a gradient.
     """
-    hidden = x.detach()
-    value = require_like(function(hidden), x, "function", function)
-    if isinstance(derivative, Pointwise):
-        if is_exporting():
-            return _spelled_out(value, x, partial(_slope, settled(derivative, numbers)))
-        if torch.compiler.is_compiling():
-            from surrogate.grafts import graft
-
-            return graft(value, x, _slope(settled(derivative, numbers), x))
-        return _apply(_PointwiseReport, _PlainPointwise, value, x, derivative, numbers)
+    if not (torch.compiler.is_compiling() or is_exporting() or is_transformed()):
+        return _report_eagerly(x, function, derivative, numbers, learns)
+    value = require_like(function(x.detach()), x, "function", function)
+    pointwise = isinstance(derivative, Pointwise)
     if is_exporting():
-        raise RuntimeError(
-            f"{derivative!r} depends on the upstream gradient, which torch.export can't represent: "
-            "export the function by itself, or use a pointwise derivative"
-        )
-    if torch.compiler.is_compiling():
-        from surrogate.grafts import graft_by_sign, without_forward_mode
+        if not pointwise:
+            raise RuntimeError(
+                f"{derivative!r} depends on the upstream gradient, which torch.export can't "
+                "represent: export the function by itself, or use a pointwise derivative"
+            )
+        return _spelled_out(value, x, partial(_slope, settled(derivative, numbers)))
+    if not torch.compiler.is_compiling():
+        rule = _PointwiseReport if pointwise else _UpstreamReport
+        return rule.apply(x, value, derivative, *numbers)
+    from surrogate.grafts import graft, graft_by_sign, without_forward_mode
 
-        if derivative.sign_dependent and derivative.elementwise is not False:
-            rule, ones = partial(_rule, settled(derivative, numbers), x), torch.ones_like(x)
-            return graft_by_sign(value, x, rule(ones), rule(-ones))
-        return _UpstreamRule.apply(without_forward_mode(x), value, derivative, *numbers)
-    return _apply(_UpstreamReport, _PlainUpstream, value, x, derivative, numbers)
+    if pointwise:
+        return graft(value, x, _slope(settled(derivative, numbers), x))
+    if derivative.sign_dependent and derivative.elementwise is not False:
+        rule, ones = partial(_rule, settled(derivative, numbers), x), torch.ones_like(x)
+        return graft_by_sign(value, x, rule(ones), rule(-ones))
+    return _UpstreamRule.apply(without_forward_mode(x), value, derivative, *numbers)
+
+
+def _report_eagerly(
+    x: Tensor,
+    function: Elementwise,
+    derivative: Derivative,
+    numbers: Sequence[Tensor],
+    learns: bool,
+) -> Tensor:
+    pointwise = isinstance(derivative, Pointwise)
+    if learns:
+        value = require_like(function(x.detach()), x, "function", function)
+        if value.requires_grad:
+            rule = _PointwiseReport if pointwise else _UpstreamReport
+            return rule.apply(x, value, derivative, *numbers)
+        function = _Known(value)
+    if not (x.requires_grad and torch.is_grad_enabled()):
+        return require_like(function(x), x, "function", function)
+    plain = _PlainPointwise if pointwise else _PlainUpstream
+    return plain.apply(x, function, derivative, *numbers)
 
 
 def _slope(derivative: Pointwise, x: Tensor) -> Tensor:
@@ -69,28 +93,14 @@ def _rule(derivative: Derivative, x: Tensor, grad_output: Tensor) -> Tensor:
     return evaluate(derivative.rule, x, grad_output, elementwise=bool(derivative.elementwise))
 
 
-class _Held:
-    """A value that is hidden from autograd, so that it can be returned without a copy."""
+class _Known:
+    """A function of which the value is known, and hidden from autograd."""
 
-    def __init__(self, tensor: Tensor) -> None:
-        self.tensor = tensor
+    def __init__(self, value: Tensor) -> None:
+        self.value = value
 
-
-def _apply(
-    rule: type[Function],
-    plain: type[Function],
-    value: Tensor,
-    x: Tensor,
-    derivative: Derivative,
-    numbers: Sequence[Tensor],
-) -> Tensor:
-    if is_transformed() or value.requires_grad:
-        return rule.apply(x, value, derivative, *numbers)
-    if not (x.requires_grad and torch.is_grad_enabled()):
-        return value
-    # A function that returns its own input would make input and output one tensor.
-    shared = torch._C._is_alias_of(value, x)  # pyright: ignore[reportAttributeAccessIssue]
-    return plain.apply(x, _Held(value.clone() if shared else value), derivative, *numbers)
+    def __call__(self, x: Tensor) -> Tensor:
+        return self.value
 
 
 class _Report(Function):
@@ -118,7 +128,7 @@ class _PointwiseReport(_Report):
         ctx.save_for_forward(kept, *numbers)
 
     @staticmethod
-    def scaled(ctx: Any, grad_output: Tensor) -> Tensor:
+    def passed_on(ctx: Any, grad_output: Tensor) -> Tensor:
         """grad_output · slope(x)."""
         kept, *numbers = ctx.saved_tensors
         derivative = settled(ctx.derivative, numbers)
@@ -126,41 +136,47 @@ class _PointwiseReport(_Report):
             slope = derivative.slope_from_kept(kept)
             one = isinstance(slope, float) and slope == 1
             return grad_output if one else grad_output * slope
-        return evaluate(
-            derivative.slope_from_kept,
-            kept,
-            factor=grad_output,
-            # Not if autograd has to follow it to numbers.
-            elementwise=not numbers and bool(derivative.elementwise),
-        )
+        # Not if autograd has to follow it to numbers; and a small tensor is one block in any case.
+        blocks = not numbers and kept.numel() >= FUSED_FROM and bool(derivative.elementwise)
+        return evaluate(derivative.passed_on, grad_output, kept, elementwise=blocks)
 
     @staticmethod
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
         of_x, of_value, *others = ctx.needs_input_grad
         return (
-            _PointwiseReport.scaled(ctx, grad_output) if of_x else None,
+            _PointwiseReport.passed_on(ctx, grad_output) if of_x else None,
             grad_output if of_value else None,
             *(None for _ in others),
         )
 
     @staticmethod
     def jvp(ctx: Any, x_tangent: Tensor | None, value_tangent: Tensor | None, *_: Any) -> Tensor:
-        of_x = None if x_tangent is None else _PointwiseReport.scaled(ctx, x_tangent)
+        of_x = None if x_tangent is None else _PointwiseReport.passed_on(ctx, x_tangent)
         return sum_of_tangents(of_x, value_tangent)
 
 
 class _PlainPointwise(Function):
-    """`_PointwiseReport` where no transform is going on, of a value that nothing else is to get a
-    gradient through."""
+    """The same where no transform is going on, of a function in which nothing gets a gradient: it
+    is evaluated in here, where autograd does not look."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, value: _Held, *others: Any) -> Tensor:
-        _PointwiseReport.setup_context(ctx, (x, value, *others), value.tensor)
-        return value.tensor
+    def forward(
+        ctx: Any, x: Tensor, function: Elementwise, derivative: Pointwise, *numbers: Tensor
+    ) -> Tensor:
+        ctx.derivative = derivative
+        ctx.save_for_backward(settled(derivative, numbers).keep(x), *numbers)
+        return _value(function, x)
 
     @staticmethod
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
         return _PointwiseReport.backward(ctx, grad_output)
+
+
+def _value(function: Elementwise, x: Tensor) -> Tensor:
+    """function(x), which is not x itself: that would make input and output one tensor."""
+    value = require_like(function(x), x, "function", function)
+    shared = torch._C._is_alias_of(value, x)  # pyright: ignore[reportAttributeAccessIssue]
+    return value.clone() if shared else value
 
 
 def sum_of_tangents(of_x: Tensor | None, of_value: Tensor | None) -> Tensor:
@@ -199,13 +215,15 @@ class _UpstreamReport(_UpstreamRule):
 
 
 class _PlainUpstream(Function):
-    """The same where no transform is going on, of a value that nothing else is to get a gradient
-    through."""
+    """The same where no transform is going on, of a function in which nothing gets a gradient."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, value: _Held, *others: Any) -> Tensor:
-        _UpstreamRule.setup_context(ctx, (x, value, *others), value.tensor)
-        return value.tensor
+    def forward(
+        ctx: Any, x: Tensor, function: Elementwise, derivative: Derivative, *numbers: Tensor
+    ) -> Tensor:
+        ctx.derivative = derivative
+        ctx.save_for_backward(x, *numbers)
+        return _value(function, x)
 
     @staticmethod
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:

@@ -15,58 +15,40 @@ BLOCK = 2**17  # elements; a few blocks of float32 fit into a core's cache
 FUSED_FROM = 2**15  # elements; below, a call of a compiled kernel takes longer than what it saves
 
 
-def evaluate(
-    formula: Formula, *tensors: Tensor, factor: Tensor | None = None, elementwise: bool = True
-) -> Tensor:
-    """formula(*tensors), times the factor if there is one, in the dtype of the first tensor.
+def evaluate(formula: Formula, *tensors: Tensor, elementwise: bool = True) -> Tensor:
+    """formula(*tensors), in the dtype of the first tensor.
 
-    float16 and bfloat16 are computed in float32, but for the last product. What is `elementwise` is
-    evaluated block by block, or, if it is fused, in one kernel; what may not be sees the whole, as
-    does what autograd follows to numbers in it.
+    float16 and bfloat16 are computed in float32. What is `elementwise` is evaluated block by block,
+    or, if it is fused, in one kernel; what may not be sees the whole, as does what autograd follows
+    to numbers in it.
     """
-    if factor is None:
-        working = in_own_dtype
-    else:
-        working, tensors = times_factor, (factor, *tensors)
     fused = is_fused(formula)
     worth = tensors[0].numel() >= (FUSED_FROM if fused else 2 * BLOCK + 1)
     if not (elementwise and worth and _is_plain(tensors)):
-        return working(formula)(*tensors)
+        return in_own_dtype(formula, *tensors)
     # torch.compile is slow with booleans.
     fused = fused and all(tensor.is_floating_point() for tensor in tensors)
     if not (fused or tensors[0].is_cpu):
-        return working(formula)(*tensors)
+        return in_own_dtype(formula, *tensors)
     result = torch.empty_like(tensors[0])
     flat = [_in_memory_order(tensor) for tensor in (result, *tensors)]
     if fused:
-        run_fused(working, formula, *flat)
+        run_fused(in_own_dtype, formula, *flat)
     else:
         # A formula of many operators would go through memory once for each; block by block its
         # intermediate results stay in cache.
         for target, *sources in zip(*(tensor.split(BLOCK) for tensor in flat), strict=True):
-            target.copy_(working(formula)(*sources))
+            target.copy_(in_own_dtype(formula, *sources))
     return result
 
 
-def in_own_dtype(formula: Formula) -> Formula:
-    """The formula, which takes halves as float32, for tensors of any dtype."""
-
-    def working(*tensors: Tensor) -> Tensor:
-        dtype = tensors[0].dtype
-        if dtype not in HALVES:
-            return formula(*tensors)
-        return formula(*(tensor.float() for tensor in tensors)).to(dtype)
-
-    return working
-
-
-def times_factor(formula: Formula) -> Formula:
-    """The product of the first tensor and the formula of the others."""
-
-    def working(factor: Tensor, *tensors: Tensor) -> Tensor:
-        return factor * in_own_dtype(formula)(*tensors).to(factor.dtype)
-
-    return working
+def in_own_dtype(formula: Formula, *tensors: Tensor) -> Tensor:
+    """formula(*tensors) in the dtype of the first tensor; halves reach the formula as float32."""
+    dtype = tensors[0].dtype
+    if dtype in HALVES:
+        tensors = tuple(tensor.float() if tensor.dtype in HALVES else tensor for tensor in tensors)
+        return formula(*tensors).to(dtype)
+    return formula(*tensors)
 
 
 def _is_plain(tensors: tuple[Tensor, ...]) -> bool:
@@ -91,6 +73,11 @@ def _in_memory_order(x: Tensor) -> Tensor:
 def is_transformed() -> bool:
     """Whether a transform of torch.func or forward-mode differentiation is going on."""
     return torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
+
+
+def is_watched(x: Tensor) -> bool:
+    """Whether x is followed by autograd or a transform."""
+    return (torch.is_grad_enabled() and x.requires_grad) or is_transformed()
 
 
 def is_exporting() -> bool:

@@ -75,24 +75,26 @@ def require_compiler() -> None:
 
 def is_fused(formula: Formula) -> bool:
     """Whether it is to be one kernel: a method of one of our functions or derivatives."""
+    if not _fused:
+        return False
     owner = getattr(formula, "__self__", None)
-    return _fused and dataclasses.is_dataclass(owner) and not isinstance(owner, type)
+    return dataclasses.is_dataclass(owner) and not isinstance(owner, type)
 
 
-def run_fused(wrap: Callable[[Formula], Formula], formula: Formula, *tensors: Tensor) -> None:
-    """The first tensor becomes wrap(formula)(*the others); all of them are flat."""
-    kernel = _kernel(wrap, formula.__self__, formula.__name__)  # type: ignore[attr-defined]
+def run_fused(evaluate: Formula, formula: Formula, *tensors: Tensor) -> None:
+    """The first tensor becomes evaluate(formula, *the others); all of them are flat."""
+    kernel = _kernel(evaluate, formula.__self__, formula.__name__)  # type: ignore[attr-defined]
     with torch.no_grad():
         kernel(*tensors)
 
 
 @lru_cache(maxsize=256)
-def _kernel(wrap: Callable[[Formula], Formula], owner: object, method: str) -> Callable[..., None]:
+def _kernel(evaluate: Formula, owner: object, method: str) -> Callable[..., None]:
     """Compiled once for all that are equal: the owner is a frozen dataclass."""
-    working = wrap(getattr(owner, method))
+    formula = getattr(owner, method)
 
     def kernel(result: Tensor, *tensors: Tensor) -> None:
-        result.copy_(working(*tensors))
+        result.copy_(evaluate(formula, *tensors))
 
     # torch.compile counts recompilations by code object, and gives up after a few.
     kernel.__code__ = kernel.__code__.replace()

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from surrogate.evaluation import is_watched
 from surrogate.varying import Number
 
 
@@ -31,6 +32,20 @@ def choose(share: Tensor, one: Tensor | Number, other: Tensor | Number) -> Tenso
     return share * one + (1 - share) * other
 
 
+def times(factor: Number, x: Tensor) -> Tensor:
+    """factor · x, without an operator for the factor 1."""
+    return x if _is_one(factor) else factor * x
+
+
+def over(x: Tensor, divisor: Number) -> Tensor:
+    """x / divisor, without an operator for the divisor 1."""
+    return x if _is_one(divisor) else x / divisor
+
+
+def _is_one(number: Number) -> bool:
+    return not isinstance(number, Tensor) and number == 1
+
+
 def nan_where_nan(x: Tensor, y: Tensor) -> Tensor:
     """y, but NaN for NaN: comparisons would take it for a number that is not above any other.
 
@@ -42,7 +57,10 @@ def nan_where_nan(x: Tensor, y: Tensor) -> Tensor:
 def identity_above(limit: float, formula: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """formula(x), but x above the limit, and formula(−limit) below its negative.
 
-    For formulas that end as x does, as x · s(x), and would meet ∞ · 0 on the way.
+    For formulas that end as x does, as x · s(x): −∞ would meet 0 on the way, and in the derivative
+    ∞ would too.
     """
+    if not is_watched(x):
+        return formula(x.clamp(min=-limit))
     near = x.clamp(-limit, limit)
     return formula(near) + F.relu(x - near)

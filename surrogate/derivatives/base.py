@@ -124,6 +124,11 @@ class Pointwise(Derivative):
         """The slope from what was kept."""
         return self.slope(kept)
 
+    def passed_on(self, grad_output: Tensor, kept: Any) -> Tensor:
+        """grad_output · slope, from what was kept, which is something."""
+        slope: Any = self.slope_from_kept(kept)
+        return grad_output * slope.to(grad_output.dtype)
+
     def rule(self, x: Tensor, grad_output: Tensor) -> Tensor:
         return grad_output * self.slope(x)
 

@@ -17,6 +17,7 @@ from torch import Tensor
 from surrogate.derivatives.base import Pointwise, derivatives
 from surrogate.describe import require_number
 from surrogate.functions.base import divisible
+from surrogate.selection import over, times
 from surrogate.varying import Number
 
 __all__ = [
@@ -45,7 +46,7 @@ class Bell(Pointwise):
         require_number(self, "height", may_vary=True)
 
     def slope(self, x: Tensor) -> Tensor:
-        return self.height * self.shape(x / self.width)
+        return times(self.height, self.shape(over(x, self.width)))
 
     @abstractmethod
     def shape(self, v: Tensor) -> Tensor:

@@ -50,9 +50,18 @@ class Function(Described, ABC):
     def __call__(self, x: Tensor) -> Tensor:
         require_floating(x, type(self).__name__)
         now = as_of_now(self)
+        return now.evaluated(x, follow=now is not self)
+
+    def evaluated(self, x: Tensor, follow: bool = False) -> Tensor:
+        """The value, with no number left that varies.
+
+        Args:
+            x: floating-point numbers.
+            follow: whether autograd has to follow it to numbers that did.
+        """
         # The operator of torch that a simple function is sees the whole, as autograd does.
         simple = self.autograd_keeps != "more"
-        return evaluate(now.value, x, elementwise=self.elementwise and now is self and not simple)
+        return evaluate(self.value, x, elementwise=self.elementwise and not (follow or simple))
 
     @abstractmethod
     def value(self, x: Tensor) -> Tensor:
@@ -61,6 +70,10 @@ class Function(Described, ABC):
     def slope(self, x: Tensor) -> Tensor:
         """The true derivative: in closed form where a subclass gives it, here by autograd."""
         return slope_by_autograd(self, x)
+
+    def slope_times(self, x: Tensor, grad_output: Tensor) -> Tensor:
+        """grad_output · slope(x): where torch has it as one kernel, a subclass calls that."""
+        return grad_output * self.slope(x)
 
     def blurred_slope(self, x: Tensor, kernel: Kernel) -> Tensor | None:
         """(f ∗ kernel)'(x) in closed form, or None where there is none."""

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from surrogate.describe import Described, require_number
 from surrogate.evaluation import evaluate, require_floating
 from surrogate.functions.base import Function, functions
-from surrogate.selection import above, below, choose
+from surrogate.selection import above, below, choose, over
 from surrogate.varying import Number
 
 if TYPE_CHECKING:
@@ -99,8 +99,9 @@ class RReLU(Described, nn.Module):
     def _value(self, x: Tensor) -> Tensor:
         if not self.training:
             return F.leaky_relu(x, (self.lower + self.upper) / 2)
-        drawn = torch.empty_like(x).uniform_(self.lower, self.upper)
-        return x * choose(above(x, 0), 1, drawn)
+        hidden = x.detach()  # the slope is constant on each side of 0
+        drawn = torch.empty_like(hidden).uniform_(self.lower, self.upper)
+        return x * choose(above(hidden, 0), 1, drawn)
 
     def blurred_slope(self, x: Tensor, kernel: Kernel) -> Tensor:
         """Of the mean over the draws."""
@@ -158,7 +159,7 @@ class CELU(Function):
         return F.celu(x, self.alpha)
 
     def slope(self, x: Tensor) -> Tensor:
-        return torch.exp(x.clamp(max=0) / self.alpha)
+        return torch.exp(over(x.clamp(max=0), self.alpha))
 
 
 def _negative_part(x: Tensor) -> Tensor:

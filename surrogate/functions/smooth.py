@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
@@ -109,6 +109,9 @@ class SiLU(Function):
         x = x.clamp(-1000, 1000)
         return torch.sigmoid(x) * (1 + x * torch.sigmoid(-x))
 
+    def slope_times(self, x: Tensor, grad_output: Tensor) -> Tensor:
+        return torch.ops.aten.silu_backward(grad_output, x.clamp(-1000, 1000))
+
 
 @functions.register
 @dataclass(frozen=True, repr=False)
@@ -155,7 +158,7 @@ class BSiLU(Function):
         require_number(self, "alpha", may_vary=True)
 
     def value(self, x: Tensor) -> Tensor:
-        return identity_above(1000.0, F.silu, x) + self.alpha * (torch.sigmoid(x) - 0.5)
+        return SiLU().value(x) + self.alpha * (torch.sigmoid(x) - 0.5)
 
     def slope(self, x: Tensor) -> Tensor:
         x = x.clamp(-1000, 1000)
@@ -207,8 +210,11 @@ class GELU(Function):
         return identity_above(100.0, lambda x: F.gelu(x, approximate=self.approximate), x)
 
     def slope(self, x: Tensor) -> Tensor:
+        return self.slope_times(x, torch.ones_like(x))
+
+    def slope_times(self, x: Tensor, grad_output: Tensor) -> Tensor:
         x = x.clamp(-100, 100)
-        return torch.ops.aten.gelu_backward(torch.ones_like(x), x, approximate=self.approximate)
+        return torch.ops.aten.gelu_backward(grad_output, x, approximate=self.approximate)
 
 
 @functions.register
@@ -229,11 +235,20 @@ class Softplus(Function):
         require_number(self, "threshold", least=0, may_vary=True)
 
     @property
+    def autograd_keeps(self) -> Literal["one", "more"]:  # type: ignore[override]
+        return "one" if self._is_torchs else "more"
+
+    @property
+    def _is_torchs(self) -> bool:
+        """Whether it is an operator of torch, which overflows at higher thresholds."""
+        return not varies(self) and self.threshold <= 40
+
+    @property
     def straight_outside(self) -> tuple[float, float]:  # type: ignore[override]
         return -40 / self.beta, self.threshold / self.beta
 
     def value(self, x: Tensor) -> Tensor:
-        if not varies(self) and self.threshold <= 40:  # torch's own overflows above
+        if self._is_torchs:
             return F.softplus(x, self.beta, self.threshold)
         z = self.beta * x
         return torch.where(z > self.threshold, x, _softplus(z) / self.beta)

@@ -18,7 +18,7 @@ from surrogate.functions.base import (
     functions,
     mean_magnitude,
 )
-from surrogate.selection import above, below, choose, nan_where_nan
+from surrogate.selection import above, choose, nan_where_nan, times
 from surrogate.varying import Number
 
 if TYPE_CHECKING:
@@ -142,13 +142,15 @@ class Bernoulli(PiecewiseConstant):
 
 def _step(x: Tensor, threshold: Number, low: float, at_zero: float) -> Tensor:
     """1 above the threshold, low below it, at_zero at it."""
+    if isinstance(threshold, Tensor) or threshold != 0:
+        x = x - threshold
+    # 1 if x is above, and −1 if it is below; of NaN they are NaN.
+    up, down = x.clamp(0, 1).ceil(), x.clamp(-1, 0).floor()
+    if at_zero == low:
+        return low + times(1 - low, up)
     if at_zero == 1:
-        y = 1 - (1 - low) * below(x, threshold)
-    elif at_zero == low:
-        y = low + (1 - low) * above(x, threshold)
-    else:
-        y = choose(above(x, threshold), 1, choose(below(x, threshold), low, at_zero))
-    return nan_where_nan(x, y)
+        return 1 + times(1 - low, down)
+    return up - low * down + at_zero * (1 - up + down)
 
 
 @functions.register
