@@ -64,6 +64,12 @@ def test_a_ball_that_flies_off_does_not_hang_the_page(explorer: Page) -> None:
     assert far == [0, 0]
 
 
+@pytest.mark.parametrize("approximate", ["none", "tanh"])
+def test_slopes_far_out_are_numbers(explorer: Page, approximate: str) -> None:
+    text = f"GELU(approximate='{approximate}') / Exact()"
+    assert explorer.ask("explorer.at(text, [1e200, -1e200], 1).slope", text=text) == [1, 0]
+
+
 def test_where_a_map_has_no_values_it_is_empty(explorer: Page) -> None:
     explorer.ask("void (location.hash = hash)", hash=f"pair={quote('Bernoulli() / Blurred()')}")
     explorer.settle()
