@@ -89,7 +89,7 @@ figures: install browser explorer
 		--virtual-time-budget=60000 --screenshot=docs/images/tensorboard.png \
 		'http://localhost:6123/?tagFilter=%5Eloss&smoothing=0&runColorGroup=regex%3A%5E%28%5B%5E%2F%5D%2B%29%2F#timeseries'; \
 	kill $$tensorboard; \
-	$(CHROMIUM) --user-data-dir=$$profile --window-size=1280,1080 \
+	$(CHROMIUM) --user-data-dir=$$profile --window-size=1800,1740 \
 		--screenshot=docs/images/explorer.png "file://$(CURDIR)/explorer.html#theme=light"; \
 	rm -rf $$profile
 

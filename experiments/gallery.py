@@ -117,7 +117,8 @@ def panels(shown: Exhibit, given: Distribution) -> Figure:
     draw_histogram(right, shown.output, OUTPUT)
     right.set_title("output", fontsize="medium")
     right.set_xlabel(f"y\n{shown.output}", fontsize="small")
-    left.set_ylabel("share of the numbers, in %", fontsize="small")
+    for axes in (left, right):
+        axes.set_ylabel("share of the numbers, in %", fontsize="small")
     for axes in (left, middle, right):
         axes.tick_params(labelsize="small")
     figure.suptitle(shown.title, fontsize="large", fontweight="bold")
@@ -211,9 +212,9 @@ def draw_cell(axes: Axes, shown: Exhibit) -> None:
     )
     below.set_axis_off()
     axes.set_title(
-        f"{shown.name} ({made.mean:z.2f} ± {made.deviation:.2f})", fontsize=7.5, loc="left", pad=3
+        f"{shown.name} ({made.mean:z.2f} ± {made.deviation:.2f})", fontsize=9, loc="left", pad=3
     )
-    axes.tick_params(labelsize=6, length=2, pad=2)
+    axes.tick_params(labelsize=8, length=2, pad=2)
     axes.locator_params(axis="y", nbins=4)
 
 

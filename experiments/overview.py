@@ -46,6 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for panel, name in zip(panels.flat, PAIRS, strict=True):
         draw_pair(panel, name)
     left.suptitle("what is computed, and what is reported as its derivative", fontsize=11)
+    for panel in panels[-1]:
+        panel.set_xlabel("x", fontsize=9)
     lines, labels = panels[0, 0].get_legend_handles_labels()
     left.legend(lines, labels, loc="outside lower center", ncols=3, frameon=False, fontsize=9)
     axes = right.subplots()
@@ -62,7 +64,7 @@ def draw_pair(axes: Axes, name: str) -> None:
     """The function of a pair, its true derivative and its reported one, from −1.5 to 1.5."""
     pair = surrogate.get(name)
     draw(axes, curves(pair, sample(-1.5, 1.5)))
-    axes.set_title(f"{name}: {pair}", fontsize=8, loc="left")
+    axes.set_title(f"{name}\n{pair}", fontsize=9, loc="left")
     axes.tick_params(labelsize=8)
 
 

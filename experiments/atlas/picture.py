@@ -26,7 +26,7 @@ BRIGHT = 0.95  # the part of the numbers that the colours tell apart
 
 # In inches, as are all places: so the maps of an animation stay where they are.
 CELL, GAP, LEFT, RIGHT, ABOVE, BELOW, LINES, NARROWEST = 1.6, 0.32, 0.5, 0.45, 0.6, 0.5, 2.2, 5.5
-LETTERS = 10  # of a heading, per inch
+LETTERS = 12  # of a heading, per inch
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ def draw(
     height = top + len(rows) * (ABOVE + CELL) + BELOW
     height += (0.4 + LINES + BELOW) if lines else 0.0
     figure = Figure(figsize=(width, height))
-    figure.suptitle(heading, fontsize="large", y=1 - 0.1 / height)
+    figure.suptitle(heading, fontsize="medium", y=1 - 0.1 / height)
 
     def place(left: float, down: float, wide: float, high: float) -> Axes:
         """Axes at a place that is given in inches from the upper left corner."""

@@ -16,7 +16,7 @@ from experiments.report.figures import line_styles
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-MARKS = "osD^vPX*"
+MARKS = "osd^vPX*"
 KNOWN = 0.25  # the largest standard error of a layer's share that is drawn
 
 
@@ -29,13 +29,15 @@ def draw(found: Sequence[Audited], folder: Path) -> list[Path]:
 
     folder.mkdir(parents=True, exist_ok=True)
     groups = by_act(found)
-    # Lines may lie on each other: each is thinner than the one below it.
+    # Lines may lie on each other: each is thinner than the one below it, its marks smaller.
     looks = {
         act: {
             **line_styles(list(groups), "")[act],
             "marker": MARKS[place % len(MARKS)],
-            "markersize": 3.5 + 3 * (1 - place / len(groups)),
-            "linewidth": 1.2 + 2 * (1 - place / len(groups)),
+            "markersize": 4 + 5.5 * (1 - place / len(groups)),
+            "markeredgecolor": "white",
+            "markeredgewidth": 0.6,
+            "linewidth": 1.2 + 2.8 * (1 - place / len(groups)),
         }
         for place, act in enumerate(groups)
     }

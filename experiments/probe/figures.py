@@ -28,6 +28,7 @@ SEEDS = 4  # lines of a panel
 DURATION = 800  # milliseconds for each epoch of the animation
 PALETTE = 128  # colours of a picture, which make it half as large
 FAINT = 0.25
+RARE = 1e-3  # of the most frequent magnitude: what is rarer is not looked for
 
 
 def where(runs: Sequence[Probed], folder: Path) -> Path:
@@ -79,11 +80,11 @@ def moves(runs: Sequence[Probed], folder: Path) -> Path:
                          label=f"seed {run.seed}, first epoch")  # fmt: skip
                 axes.set_xlim(*span)
                 axes.set_ylim(bottom=0)
-            row[0].set_ylabel(f"{act}\ndensity", fontsize=9)
+            row[0].set_ylabel(f"{act}\ndensity", fontsize=10)
         for axes, lr in zip(grid[0], known, strict=True):
-            axes.set_title(f"learning rate {lr:g}", fontsize=9)
+            axes.set_title(f"learning rate {lr:g}", fontsize=10)
         for axes in grid[-1]:
-            axes.set_xlabel("x, of all sites", fontsize=9)
+            axes.set_xlabel("x, of all sites", fontsize=10)
         legend(figure)
         figure.suptitle("Does it move? Pre-activations by learning rate, seed and epoch")
     return folder / "moves.png"
@@ -111,19 +112,19 @@ def gradient(runs: Sequence[Probed], folder: Path) -> Path:
                     draw(axes, found, color=colour, label=f"epoch {epoch}")
                     zero = f"{found.share('zero'):.1%} are 0" if found.seen else "none"
                 axes.set_ylim(0, 1.3 * axes.dataLim.ymax if axes.has_data() else 1)
-                corner = {"transform": axes.transAxes, "va": "top", "fontsize": 8}
+                corner = {"transform": axes.transAxes, "va": "top", "fontsize": 9.5}
                 axes.text(0.03, 0.96, zero, **corner)
-            row[0].set_ylabel(f"{run.act}\nshare of points", fontsize=9)
+            row[0].set_ylabel(f"{run.act}\nshare of points", fontsize=10)
         drawn = [axes for axes in grid[:, [0, 2]].flat if axes.lines]
         if drawn:
             lows, highs = zip(*(axes.get_xlim() for axes in drawn), strict=True)
             for axes in grid[:, [0, 2]].flat:
                 axes.set_xlim(min(lows), max(highs))
         for axes, title in zip(grid[0], GRADIENTS.values(), strict=True):
-            axes.set_title(title, fontsize=9)
+            axes.set_title(title, fontsize=10)
         for axes, quantity in zip(grid[-1], GRADIENTS, strict=True):
             signed = quantity == "derivative"
-            axes.set_xlabel("value" if signed else "log₁₀ of its size", fontsize=9)
+            axes.set_xlabel("value" if signed else "log₁₀ of its size", fontsize=10)
         legend(figure)
         figure.suptitle(f"Gradients at the sampled points; {origin(chosen, seeds=True)}")
     return folder / "gradient.png"
@@ -178,7 +179,7 @@ def magnitudes(axes: Axes, found: Distribution, **style: Any) -> None:
     """Shares of log₁₀|value|, in quarters of a decade; those of 0 are left out."""
     half = len(found.edges) // 2
     size = found.counts[half + 1 : -1] + found.counts[half - 1 : 0 : -1]
-    within = size.nonzero()[0]
+    within = (size > RARE * size.max(initial=0)).nonzero()[0]
     if len(within):
         logs = np.log10(found.edges[half:])
         axes.plot((logs[1:] + logs[:-1]) / 2, size / found.seen, linewidth=1.2, **style)
@@ -246,11 +247,11 @@ def colours(run: Probed) -> np.ndarray:
 
 def captions(grid: Any, chosen: Sequence[Probed]) -> None:
     for row, run in zip(grid, chosen, strict=True):
-        row[0].set_ylabel(f"{run.act}\nσ(x)", fontsize=9)
+        row[0].set_ylabel(f"{run.act}\nσ(x)", fontsize=10)
         for axes, site in zip(row, sites(run), strict=False):
-            axes.set_title(site.removeprefix("network."), fontsize=8)
+            axes.set_title(site.removeprefix("network."), fontsize=9.5)
     for axes in grid[-1]:
-        axes.set_xlabel("x", fontsize=9)
+        axes.set_xlabel("x", fontsize=10)
 
 
 def legend(figure: Figure) -> None:
@@ -267,13 +268,13 @@ def legend(figure: Figure) -> None:
         loc="outside lower center",
         ncols=max(1, min(len(names), columns)),
         frameon=False,
-        fontsize=8,
+        fontsize=9.5,
     )
 
 
 def tidy(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(labelsize=7)
+    axes.tick_params(labelsize=8.5)
     axes.grid(linewidth=0.4, alpha=0.4)
 
 

@@ -12,9 +12,11 @@ import pytest
 import torch
 
 from experiments import autoencoder, classifier
-from tests.browser import Browser
+from experiments.explorer import __main__ as explorer_command
+from tests.browser import Browser, Page
 
 CONFIGS = Path(autoencoder.__file__).parent.parent / "configs"
+RESULTS = CONFIGS.parent / "docs" / "results"
 
 
 @dataclass(frozen=True)
@@ -102,3 +104,27 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     browser = Browser(tmp_path_factory.mktemp("chromium"))
     yield browser
     browser.close()
+
+
+@pytest.fixture(scope="session")
+def explorer_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The explorer, with runs."""
+    output = tmp_path_factory.mktemp("page") / "explorer.html"
+    assert explorer_command.main(["-o", str(output), "--runs", str(RESULTS / "claims")]) == 0
+    return output
+
+
+@pytest.fixture(scope="module")
+def explorer_page(browser: Browser, explorer_file: Path) -> Iterator[Page]:
+    with browser.page(explorer_file.as_uri()) as page:
+        yield page
+
+
+@pytest.fixture
+def explorer(explorer_page: Page) -> Iterator[Page]:
+    """The explorer as it is at first, which has nothing to complain of afterwards."""
+    explorer_page.resize(1280, 900)
+    explorer_page.ask("void (location.hash = '')")
+    explorer_page.settle()
+    yield explorer_page
+    assert explorer_page.errors == []

@@ -84,7 +84,10 @@ const layerPair = (name) =>
 /** Red, green and blue of a colour such as #0072B2. */
 const channels = (text) => [1, 3, 5].map((i) => parseInt(text.slice(i, i + 2), 16));
 
-/** Fills a canvas by a value at each pixel: blue below 0, orange above. Returns their range. */
+/**
+ * Fills a canvas by a value at each pixel: blue below 0, orange above, nothing where there is none.
+ * Returns their range.
+ */
 function drawMap(canvas, side, valueAt) {
   const values = new Float64Array(side * side);
   let [low, high] = [Infinity, -Infinity];
@@ -92,6 +95,7 @@ function drawMap(canvas, side, valueAt) {
     for (let column = 0; column < side; column++) {
       const value = valueAt(column, row);
       values[row * side + column] = value;
+      if (!Number.isFinite(value)) continue;
       if (value < low) low = value;
       if (value > high) high = value;
     }
@@ -102,15 +106,15 @@ function drawMap(canvas, side, valueAt) {
   const [negative, zero, positive] = ["low", "zero", "high"].map((name) => channels(colour(name)));
   const largest = Math.max(Math.abs(low), Math.abs(high)) || 1;
   values.forEach((value, i) => {
-    const share = Math.abs(value) / largest;
+    const share = Math.min(Math.abs(value) / largest, 1);
     const towards = value < 0 ? negative : positive;
     for (let channel = 0; channel < 3; channel++) {
       image.data[4 * i + channel] = zero[channel] + (towards[channel] - zero[channel]) * share;
     }
-    image.data[4 * i + 3] = 255;
+    image.data[4 * i + 3] = Number.isNaN(value) ? 0 : 255;
   });
   pen.putImageData(image, 0, 0);
-  return `${formatted(low, 2)} … ${formatted(high, 2)}`;
+  return low <= high ? `${formatted(low, 2)} … ${formatted(high, 2)}` : "undefined";
 }
 
 /** The maps: [id, what it is]. */

@@ -3,58 +3,58 @@
 const pointsShown = 1200;
 const pointsOfNoise = 240; // fewer, so that each is seen
 
-/** Value and slopes at even places from `from` to `to`. */
+/** What the pair has that looks at other elements too. */
+const wholeTensors = () =>
+  ["ClipNorm", "PreserveNorm", "Centralise"].filter((name) => state.pair.includes(`${name}(`));
+
+/** Value and slopes from `from` to `to`: lines, and which of them are noise. */
 function sampled(built, from, to) {
-  const isNoisy = built.function.noisy || built.derivative.noisy;
+  const [computed, reported] = [built.function, built.derivative];
+  const isNoisy = computed.noisy || reported.noisy;
   const x = middles(from, to, isNoisy ? pointsOfNoise : pointsShown);
-  const lines = {
-    x,
-    value: x.map(built.function.value),
-    true: x.map(built.function.slope),
-    up: reportedAt(built, x, 1),
-  };
-  // What one g does the other does turned round, unless it depends on the sign.
-  if (built.derivative.rule) lines.down = reportedAt(built, x, -1);
-  return lines;
+  const line = (formula, noisy) => ({
+    ...(noisy ? { x, y: x.map(formula) } : withGaps(formula, x)),
+    noisy,
+  });
+  const lines = { value: line(computed.value, computed.noisy), true: line(computed.slope) };
+  if (!reported.rule) return { ...lines, up: line(reported.slope, reported.noisy) };
+  // What is reported over g, for either sign of it.
+  const over = (g) =>
+    wholeTensors().length
+      ? { x, y: reportedAt(built, x, g).map((each) => each / g), noisy: reported.noisy }
+      : line((each) => reportedAt(built, [each], g)[0] / g, reported.noisy);
+  return { ...lines, up: over(1), down: over(-1) };
 }
 
 function drawCurves() {
   const built = pairNow();
   const { from, to, at } = state;
-  const { x, value, true: truth, up, down } = sampled(built, from, to);
-  const sampledNoise = built.function.noisy;
-  const reportedNoise = built.derivative.noisy;
-
+  const { value, true: truth, up, down } = sampled(built, from, to);
   const above = frame(byId("values"), {
     x: [from, to],
-    y: extent(value),
+    y: extent(value.y),
     xLabel: "input x",
     yLabel: "output F(x)",
   });
-  if (sampledNoise) dots(above, x, value, { fill: colour("ink") });
-  else line(above, x, value, { stroke: colour("ink") });
+  const draw = (axes, { x, y, noisy }, name, style) =>
+    noisy
+      ? dots(axes, x, y, { fill: colour(name) })
+      : line(axes, x, y, { stroke: colour(name), ...style });
+  draw(above, value, "ink");
 
   const below = frame(byId("slopes"), {
     x: [from, to],
-    y: extent(truth, up, down ?? [], [0]),
+    y: extent(truth.y, up.y, down?.y ?? [], [0]),
     xLabel: "input x",
     yLabel: "output per input",
   });
-  const draw = (y, name) =>
-    reportedNoise
-      ? dots(below, x, y, { fill: colour(name) })
-      : line(below, x, y, {
-          stroke: colour(name),
-          width: 2.5,
-          dash: name === "minus" ? [7, 3] : [],
-        });
-  draw(up, "reported");
-  if (down) draw(down, "minus");
-  line(below, x, truth, { stroke: colour("true"), width: 2, dash: [4, 4] });
+  draw(below, up, "reported", { width: 2.5 });
+  if (down) draw(below, down, "minus", { width: 2.5, dash: [7, 3] });
+  draw(below, truth, "true", { dash: [4, 4] });
 
   const [y, slope] = [built.function.value(at), built.function.slope(at)];
   const [reported] = reportedAt(built, [at], 1);
-  const [falling] = reportedAt(built, [at], -1);
+  const falling = -reportedAt(built, [at], -1)[0];
   if (from <= at && at <= to) {
     for (const axes of [above, below])
       marker(axes, at, { stroke: colour("muted"), width: 1, dash: [2, 3] });
@@ -64,11 +64,13 @@ function drawCurves() {
   }
   byId("legend-minus").hidden = !down;
   byId("legend-up").textContent = down ? "reported for g = 1" : "reported";
-  const also = down ? `, for g = −1 ${formatted(falling, 3)}` : "";
+  byId("reported-for").textContent = down ? "reported for g = 1" : "reported";
+  const also = down ? ` for g = 1 and ${formatted(falling, 3)} for g = −1` : "";
   byId("readout").textContent =
-    `At x = ${formatted(at)} it computes ${formatted(y, 3)}; ` +
+    `At x = ${formatted(at, 9)} it computes ${formatted(y, 3)}; ` +
     `its true slope is ${formatted(slope, 3)}, and it reports ${formatted(reported, 3)}${also}.`;
-  const [least, most] = [Math.min(...value), Math.max(...value)].map((each) => formatted(each, 3));
+  const seen = value.y.filter(Number.isFinite);
+  const [least, most] = [Math.min(...seen), Math.max(...seen)].map((each) => formatted(each, 3));
   const names = [current.nodes.function, current.nodes.derivative].map(printNode);
   describe("values", `${names[0]} from ${from} to ${to}; its values go from ${least} to ${most}.`);
   describe("slopes", `True and reported slope from ${from} to ${to}; reported is ${names[1]}.`);
@@ -80,10 +82,10 @@ function tellNotes(built) {
   const notes = [];
   if (current.problem) notes.push(`The library refuses this pair: ${current.problem}.`);
   if (built.derivative.rule)
-    notes.push("This derivative depends on the upstream gradient g: both signs are shown.");
-  const whole = ["ClipNorm", "PreserveNorm", "Centralise"].filter((name) =>
-    state.pair.includes(`${name}(`),
-  );
+    notes.push(
+      "What is reported depends on the upstream gradient g: it is shown over g, for both signs.",
+    );
+  const whole = wholeTensors();
   if (whole.length)
     notes.push(
       `${whole.join(", ")} looks at whole tensors: here, at that of all points of the figure.`,
@@ -98,12 +100,18 @@ function tellNotes(built) {
   byId("notes").hidden = notes.length === 0;
 }
 
+/** A place, to a tenth of the slider's step. */
+function placed(x) {
+  const step = stepOf(state.from, state.to) / 10;
+  return Number((Math.round(x / step) * step).toPrecision(12));
+}
+
 /** Pointing at a figure moves the place that is read out. */
 function followPointer(canvas) {
   const move = (event) => {
     const { left, right } = frames.get(canvas).box;
     const share = clamp((event.offsetX - left) / (right - left), 0, 1);
-    change({ at: Number((state.from + share * (state.to - state.from)).toPrecision(4)) });
+    change({ at: placed(state.from + share * (state.to - state.from)) });
   };
   canvas.addEventListener("pointermove", (event) => event.pointerType === "mouse" && move(event));
   canvas.addEventListener("pointerdown", move);
@@ -113,7 +121,7 @@ function followPointer(canvas) {
 function setUpCurves() {
   const zoom = (factor) => {
     const [middle, half] = [(state.from + state.to) / 2, ((state.to - state.from) / 2) * factor];
-    if (half < 0.05 || half > 50) return;
+    if (factor < 1 ? half < 0.05 : half > 100) return;
     change({
       from: Number(Math.max(middle - half, -100).toPrecision(4)),
       to: Number(Math.min(middle + half, 100).toPrecision(4)),
@@ -133,7 +141,7 @@ function setUpCurves() {
   }
   view(["pair", "from", "to", "at"], drawCurves);
   const place = byId("at");
-  place.addEventListener("input", () => change({ at: Number(Number(place.value).toPrecision(4)) }));
+  place.addEventListener("input", () => change({ at: placed(Number(place.value)) }));
   view(["from", "to", "at"], () => {
     Object.assign(place, { min: state.from, max: state.to, step: stepOf(state.from, state.to) });
     place.value = state.at;

@@ -240,8 +240,10 @@ functions.GELU = ({ approximate }) => {
   const bend = (x) => Math.tanh(root * (x + 0.044715 * x ** 3));
   return {
     value: (x) => (x / 2) * (1 + bend(x)),
-    slope: (x) =>
-      (1 + bend(x)) / 2 + (x / 2) * (1 - bend(x) ** 2) * root * (1 + 3 * 0.044715 * x * x),
+    slope: (far) => {
+      const x = clamp(far, -20, 20); // beyond, 0 · ∞
+      return (1 + bend(x)) / 2 + (x / 2) * (1 - bend(x) ** 2) * root * (1 + 3 * 0.044715 * x * x);
+    },
   };
 };
 

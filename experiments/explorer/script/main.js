@@ -130,6 +130,8 @@ window.explorer = {
       reported: reportedAt(built, x, gradient),
     };
   },
+  drawn: (from, to) => sampled(pairNow(), from, to),
+  ticks: (low, high, about) => ticks(low, high, about).map(tickText),
   distribution: (text, given) => measuredDistributions(buildPair(readPair(text)), given),
   rolled: (text, given) => rolled(buildPair(readPair(text)), given),
   atlas: (image) =>

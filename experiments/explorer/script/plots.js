@@ -23,6 +23,9 @@ function ticks(low, high, about) {
   return Array.from({ length: count }, (_, i) => Number(((first + i) * step).toPrecision(12)));
 }
 
+/** With all of its digits, of which neighbours may share the first. */
+const tickText = (tick) => formatted(tick, 9);
+
 /** The axes that were last drawn on each canvas. */
 const frames = new WeakMap();
 
@@ -80,7 +83,7 @@ function frame(canvas, { x, y, xLabel, yLabel, log = false, percent = false, who
 
   const yTicks = log ? logTicks(...y) : ticks(...y, height / 45);
   const named = (tick) =>
-    log ? formatted(Math.exp(tick), 3) : percent ? `${formatted(100 * tick)} %` : formatted(tick);
+    log ? formatted(Math.exp(tick), 3) : percent ? `${tickText(100 * tick)} %` : tickText(tick);
   const left =
     Math.ceil(Math.max(...yTicks.map((tick) => pen.measureText(named(tick)).width), 16)) + 10;
   const box = { left, right: width - 10, top: 26, bottom: height - 40 };
@@ -101,16 +104,16 @@ function frame(canvas, { x, y, xLabel, yLabel, log = false, percent = false, who
     pen.fillText(named(tick), box.left - 6, py(tick));
   }
   pen.textBaseline = "top";
-  let xTicks = ticks(...x, (box.right - box.left) / 70);
+  let xTicks = ticks(...x, (box.right - box.left) / 62);
   if (wholeX) xTicks = xTicks.filter(Number.isInteger);
   for (const tick of xTicks) {
     pen.beginPath();
     pen.moveTo(sharp(px(tick)), box.top);
     pen.lineTo(sharp(px(tick)), box.bottom);
     pen.stroke();
-    const half = pen.measureText(formatted(tick)).width / 2;
+    const half = pen.measureText(tickText(tick)).width / 2;
     pen.textAlign = "center";
-    pen.fillText(formatted(tick), Math.min(px(tick), width - half - 1), box.bottom + 6);
+    pen.fillText(tickText(tick), Math.min(px(tick), width - half - 1), box.bottom + 6);
   }
   pen.strokeStyle = colour("axis");
   if (!log && y[0] < 0 && y[1] > 0) rule(pen, box.left, sharp(py(0)), box.right, sharp(py(0)));
@@ -206,6 +209,35 @@ function marker(axes, x, { stroke, dash = [], width = 1.5 }) {
     pen.setLineDash(dash);
     rule(pen, axes.px(x), axes.box.top, axes.px(x), axes.box.bottom);
   });
+}
+
+const leastJump = 1 / 200; // of a line's height, to be drawn as a gap
+
+/**
+ * The points of a line; where the formula jumps between two of them, both sides of the jump with a
+ * gap between. A jump is what is as high when the interval that it is in can't be halved any more.
+ */
+function withGaps(formula, x) {
+  const y = x.map(formula);
+  const [low, high] = extent(y);
+  const least = leastJump * (high - low);
+  const line = { x: [x[0]], y: [y[0]] };
+  for (let i = 1; i < x.length; i++) {
+    let [a, b, atA, atB] = [x[i - 1], x[i], y[i - 1], y[i]];
+    for (let halvings = 0; halvings < 60 && Math.abs(atB - atA) > least; halvings++) {
+      const middle = (a + b) / 2;
+      const value = formula(middle);
+      if (Math.abs(value - atA) >= Math.abs(atB - value)) [b, atB] = [middle, value];
+      else [a, atA] = [middle, value];
+    }
+    if (Math.abs(atB - atA) > least) {
+      line.x.push(a, a, b);
+      line.y.push(atA, NaN, atB);
+    }
+    line.x.push(x[i]);
+    line.y.push(y[i]);
+  }
+  return line;
 }
 
 /** The middles of even intervals: beside the ties, which lie at round numbers. */
