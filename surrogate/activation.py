@@ -165,6 +165,12 @@ def with_derivative(derivative: AnyDerivative) -> Callable[[Elementwise], Surrog
     return lambda function: SurrogateActivation(function, derivative)
 
 
+def named_pairs(model: nn.Module) -> dict[str, SurrogateActivation]:
+    """The pairs in a model by their names, each once; the model itself has the name ""."""
+    modules = model.named_modules()
+    return {name: module for name, module in modules if isinstance(module, SurrogateActivation)}
+
+
 def _modules_in(part: object, *path: str) -> Iterator[tuple[tuple[str, ...], nn.Module]]:
     """The modules that a function or derivative is made of, with the path of each."""
     if isinstance(part, nn.Module):

@@ -112,3 +112,8 @@ def did_you_mean(wrong: object, known: Iterable[str]) -> str:
     folded = {name.lower(): name for name in known}
     close = difflib.get_close_matches(str(wrong).lower(), folded, n=1, cutoff=0.6)
     return f"; did you mean {folded[close[0]]!r}?" if close else ""
+
+
+def counted(number: int, what: str) -> str:
+    """'1 pair', '2 pairs'."""
+    return f"{number} {what}{'' if number == 1 else 's'}"

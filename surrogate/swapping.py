@@ -15,12 +15,12 @@ from surrogate.claims import (
     Key,
     Site,
     claims_of,
-    counted,
     left_alone,
     require_swappable,
     shown,
     sites_of,
 )
+from surrogate.describe import counted
 from surrogate.factory import Activation, maker
 
 

@@ -283,6 +283,8 @@ def test_register_and_names(monkeypatch: pytest.MonkeyPatch) -> None:
         surrogate.register(spike_of_a_test)
     with pytest.raises(ValueError, match="must be a Python identifier"):
         surrogate.register(spike_of_a_test, "spike of a test")
+    with pytest.raises(TypeError, match=r"the activation itself, got 'spike'; .*\(entry, name\)"):
+        surrogate.register("spike")  # type: ignore[arg-type]
 
 
 def test_no_warning_in_ordinary_use() -> None:
