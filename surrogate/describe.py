@@ -96,6 +96,16 @@ def require_number(
         raise ValueError(message + ": integers go up to 2**53" * too_large)
 
 
+def require_bounds(owner: Any) -> None:
+    """Raise an error unless low ≤ high; one of the two, but not both, may be None."""
+    if owner.low is None and owner.high is None:
+        raise ValueError(f"{type(owner).__name__}: low or high must be given, got None for both")
+    if owner.low is not None:
+        require_number(owner, "low")
+    if owner.high is not None:
+        require_number(owner, "high", least=-math.inf if owner.low is None else owner.low)
+
+
 def require_choice(owner: object, name: str, allowed: Iterable[str]) -> None:
     """Raise ValueError unless the argument is one of the allowed words."""
     value, allowed = getattr(owner, name), list(allowed)

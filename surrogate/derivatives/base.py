@@ -103,8 +103,8 @@ class Pointwise(Derivative):
     so in `keeps`: "x", "mask" (one byte for each element) or "nothing". What keeps nothing ignores
     what it is given.
 
-    A shape that has a finite `area` (∫ slope) or `peak` (max |slope|) in closed form states them,
-    for `normalise`.
+    A shape that has a finite `area` (∫ slope) or `peak` (max |slope|, or the slope there with its
+    sign) in closed form states them, for `normalise`.
     """
 
     sign_dependent = True
