@@ -279,11 +279,13 @@ def test_the_command(
     assert "0 WRONG, 0 error." in text
     assert "| cantor2 | right |" in text
     assert "| backward | 8 | 0 | 0 | 0 | 0 |" in text
-    for bad in ([], ["cantor3"]):
+    for bad in ([], ["cantor3"], ["cantor2", "--markdown", str(tmp_path / "absent" / "matrix.md")]):
         with pytest.raises(SystemExit) as left:
             command.main(bad)
         assert left.value.code == 2
-    assert "did you mean 'cantor'" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "did you mean 'cantor'" in said
+    assert "absent is not a folder" in said
 
     monkeypatch.setattr(command, "names", lambda: ["lie"])
     monkeypatch.setattr(command, "get", lambda text: off(d.Constant()))

@@ -77,7 +77,8 @@ class DerivativeOf(Pointwise):
     In closed form for our functions, by autograd for others. That of a step function is 0, and
     keeps nothing.
 
-    Source: "a staircase with hard corners whose derivative is that of a soft-cornered one".
+    Source: the note that this project began with ("a staircase with hard corners whose derivative
+    is that of a soft-cornered one").
     """
 
     function: Elementwise
