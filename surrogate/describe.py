@@ -40,6 +40,20 @@ def name_of(part: object) -> str:
     return name if isinstance(name, str) else repr(part)
 
 
+def given_name(part: object) -> str:
+    """How an argument that is refused is called: a class that was to be an instance says so."""
+    if isinstance(part, type):
+        return f"the class {part.__name__}: write {part.__name__}(…)"
+    return name_of(part)
+
+
+def require_callable(owner: object, name: str) -> None:
+    """Raise TypeError unless the argument can be called, and is not a class."""
+    value = getattr(owner, name)
+    if isinstance(value, type) or not callable(value):
+        raise TypeError(f"{type(owner).__name__}: {name} must be callable, got {given_name(value)}")
+
+
 def is_finite(number: float) -> bool:
     """Whether it is finite, and an integer not beyond 2⁵³, up to which all of them are floats."""
     return abs(number) <= LARGEST_INTEGER if isinstance(number, int) else math.isfinite(number)

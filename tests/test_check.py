@@ -239,6 +239,10 @@ def test_errors_that_explain_nothing() -> None:
     report = surrogate.check(broken, modes=["value in vmap"], dtypes=FLOAT32)
     assert report.rows == (Row("value in vmap", torch.float32, "error", None, "KeyError: 'lost'"),)
     assert not report.ok
+    with pytest.raises(TypeError, match=r"check takes a pair.*, got 'relu'"):
+        surrogate.check("relu")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"check: modes must be several names, got 'value'"):
+        surrogate.check(broken, modes="value")
     with pytest.raises(ValueError, match=r"unknown mode 'func.grid'; did you mean 'func.grad'"):
         surrogate.check(broken, modes=["func.grid"])
 

@@ -20,7 +20,7 @@ from typing import Any, Literal, cast
 
 from torch import Tensor
 
-from surrogate.describe import Described, name_of
+from surrogate.describe import Described, given_name, name_of
 from surrogate.evaluation import require_like
 from surrogate.functions.base import Elementwise, Function
 from surrogate.registry import Registry
@@ -200,7 +200,7 @@ def as_derivative(given: object, name: str = "derivative") -> Derivative:
     if isinstance(given, type) or not callable(given):
         raise TypeError(
             f"{name} must be a derivative, a callable of x, or one of (x, grad_output), "
-            f"got {name_of(given)}"
+            f"got {given_name(given)}"
         )
     needed = _required_arguments(given)
     if needed in (None, 1):
