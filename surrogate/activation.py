@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from surrogate.autograd import report
 from surrogate.derivatives.base import Derivative, as_derivative
 from surrogate.derivatives.shapes import Exact
-from surrogate.describe import name_of
+from surrogate.describe import given_name, name_of
 from surrogate.evaluation import HALVES, require_floating, require_like
 from surrogate.functions.base import Elementwise, Function
 from surrogate.memory import saved_bytes
@@ -59,7 +59,9 @@ class SurrogateActivation(nn.Module):
     def __init__(self, function: Elementwise, derivative: AnyDerivative) -> None:
         super().__init__()
         if isinstance(function, type) or not callable(function):
-            raise TypeError(f"function must be a callable Tensor → Tensor, got {name_of(function)}")
+            raise TypeError(
+                f"function must be a callable Tensor → Tensor, got {given_name(function)}"
+            )
         self.assemble(function, as_derivative(derivative))
 
     def assemble(self, function: Elementwise, derivative: Derivative) -> None:
@@ -169,6 +171,12 @@ def with_derivative(derivative: AnyDerivative) -> Callable[[Elementwise], Surrog
     [0.0, 1.0]
     """
     return lambda function: SurrogateActivation(function, derivative)
+
+
+def named_pairs(model: nn.Module) -> dict[str, SurrogateActivation]:
+    """The pairs in a model by their names, each once; the model itself has the name ""."""
+    modules = model.named_modules()
+    return {name: module for name, module in modules if isinstance(module, SurrogateActivation)}
 
 
 def _modules_in(part: object, *path: str) -> Iterator[tuple[tuple[str, ...], nn.Module]]:

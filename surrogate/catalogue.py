@@ -125,7 +125,7 @@ for name, function in {
 
 @register
 def prelu(negative_slope: float = 0.25) -> SurrogateActivation:
-    """The leaky rectifier with a learned slope on the left, and its true derivative."""
+    """Leaky ReLU with a learned slope on the left, and its true derivative."""
     return SurrogateActivation(LeakyReLU(Learnable(negative_slope)), Exact())
 
 
@@ -149,7 +149,7 @@ def cantor(depth: int = 9) -> SurrogateActivation:
 
 @register
 def cantor2(depth: int = 9) -> SurrogateActivation:
-    """The Cantor staircase that pretends the derivative to be 1."""
+    """The Cantor staircase with the straight-through estimator: it reports the derivative 1."""
     return SurrogateActivation(Cantor(depth), Constant(1.0))
 
 
@@ -191,19 +191,19 @@ def relu_directional() -> SurrogateActivation:
 
 @register
 def relu_noisy(std: float = 0.3) -> SurrogateActivation:
-    """The rectifier with noise on its derivative, not on its value."""
+    """ReLU with noise on its derivative, not on its value."""
     return SurrogateActivation(ReLU(), Noisy(Exact(), std=std))
 
 
 @register
 def relu_blurred(width: float = 0.5) -> SurrogateActivation:
-    """The rectifier with the derivative of its blurred self (for the Gaussian, Φ(x / width))."""
+    """ReLU with the derivative of its blurred self: the normal distribution's Φ(x / width)."""
     return SurrogateActivation(ReLU(), Blurred(width=width))
 
 
 @register
 def sign_ste() -> SurrogateActivation:
-    """Binarisation with the straight-through estimator that is cut off beyond |x| = 1."""
+    """Binarisation with the straight-through estimator, clipped: 0 is reported beyond |x| = 1."""
     return SurrogateActivation(Sign(at_zero=1.0), Box())
 
 

@@ -14,7 +14,7 @@ from torch.nn.modules import activation
 
 from surrogate.activation import SurrogateActivation
 from surrogate.calls import FunctionalCall, functional_calls
-from surrogate.describe import did_you_mean, name_of
+from surrogate.describe import counted, did_you_mean, name_of
 from surrogate.factory import Activation
 
 Key = type[nn.Module] | str
@@ -173,7 +173,3 @@ def _parents(name: str) -> list[str]:
 
 def shown(key: Key) -> str:
     return key.__name__ if isinstance(key, type) else repr(key)
-
-
-def counted(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -40,6 +40,20 @@ def name_of(part: object) -> str:
     return name if isinstance(name, str) else repr(part)
 
 
+def given_name(part: object) -> str:
+    """How an argument that is refused is called: a class that was to be an instance says so."""
+    if isinstance(part, type):
+        return f"the class {part.__name__}: write {part.__name__}(…)"
+    return name_of(part)
+
+
+def require_callable(owner: object, name: str) -> None:
+    """Raise TypeError unless the argument can be called, and is not a class."""
+    value = getattr(owner, name)
+    if isinstance(value, type) or not callable(value):
+        raise TypeError(f"{type(owner).__name__}: {name} must be callable, got {given_name(value)}")
+
+
 def is_finite(number: float) -> bool:
     """Whether it is finite, and an integer not beyond 2⁵³, up to which all of them are floats."""
     return abs(number) <= LARGEST_INTEGER if isinstance(number, int) else math.isfinite(number)
@@ -96,6 +110,16 @@ def require_number(
         raise ValueError(message + ": integers go up to 2**53" * too_large)
 
 
+def require_bounds(owner: Any) -> None:
+    """Raise an error unless low ≤ high; one of the two, but not both, may be None."""
+    if owner.low is None and owner.high is None:
+        raise ValueError(f"{type(owner).__name__}: low or high must be given, got None for both")
+    if owner.low is not None:
+        require_number(owner, "low")
+    if owner.high is not None:
+        require_number(owner, "high", least=-math.inf if owner.low is None else owner.low)
+
+
 def require_choice(owner: object, name: str, allowed: Iterable[str]) -> None:
     """Raise ValueError unless the argument is one of the allowed words."""
     value, allowed = getattr(owner, name), list(allowed)
@@ -112,3 +136,8 @@ def did_you_mean(wrong: object, known: Iterable[str]) -> str:
     folded = {name.lower(): name for name in known}
     close = difflib.get_close_matches(str(wrong).lower(), folded, n=1, cutoff=0.6)
     return f"; did you mean {folded[close[0]]!r}?" if close else ""
+
+
+def counted(number: int, what: str) -> str:
+    """'1 pair', '2 pairs'."""
+    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -27,7 +27,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from surrogate.activation import SurrogateActivation
+from surrogate.activation import SurrogateActivation, named_pairs
 from surrogate.describe import name_of, require_number
 from surrogate.evaluation import is_transformed
 from surrogate.recording import QUANTITIES, SATURATED, Distribution, Recording, SiteRecord
@@ -82,6 +82,8 @@ class Probe:
     (128, 8)
     """
 
+    _watch: _Watch | None = None  # the hooks of the step that is being sampled
+
     def __init__(
         self, model: nn.Module, every: int = 50, samples: int = 2048, seed: int = 0
     ) -> None:
@@ -91,11 +93,7 @@ class Probe:
         require_number(self, "every", least=1, integer=True)
         require_number(self, "samples", least=1, integer=True)
         require_number(self, "seed", least=0, integer=True)
-        self.sites = {
-            name: module
-            for name, module in model.named_modules()
-            if isinstance(module, SurrogateActivation)
-        }
+        self.sites = named_pairs(model)
         if not self.sites:
             raise ValueError(
                 f"Probe: model must have a SurrogateActivation in it, got {type(model).__name__}"
@@ -147,7 +145,7 @@ class Probe:
 
     def remove(self) -> None:
         """Take all hooks off; what the step has seen is forgotten."""
-        watch, self._watch = self.__dict__.get("_watch"), None
+        watch, self._watch = self._watch, None
         if watch is not None:
             watch.remove()
 

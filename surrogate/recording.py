@@ -18,7 +18,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from surrogate.describe import did_you_mean
+from surrogate.describe import counted, did_you_mean
 
 NEAR_ZERO = 0.05  # a value is near 0 if it is at most so far from it
 SATURATED = 0.05  # a slope is saturated if it is at most this share of the pair's largest one
@@ -339,11 +339,8 @@ class Recording:
             raise ValueError(f"{os.fspath(path)} is not a probe's recording: {error}") from error
 
     def __repr__(self) -> str:
-        sites, epochs = len(self.sites), len(self.epochs)
-        return (
-            f"Recording of {sites} site{'s' * (sites != 1)} over "
-            f"{epochs} epoch{'s' * (epochs != 1)}"
-        )
+        sites, epochs = counted(len(self.sites), "site"), counted(len(self.epochs), "epoch")
+        return f"Recording of {sites} over {epochs}"
 
 
 def _distribution(arrays: Mapping[str, NDArray[Any]], name: str, i: int, j: int) -> Distribution:

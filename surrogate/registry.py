@@ -27,8 +27,14 @@ class Registry(Generic[Entry]):
         """Add an entry under its own or the given name; usable as a decorator.
 
         Raises:
+            TypeError: the entry can't be called.
             ValueError: the name is taken, or is not an identifier.
         """
+        if not callable(entry):
+            raise TypeError(
+                f"register takes the {self.kind} itself, got {entry!r}; "
+                "another name comes second: register(entry, name)"
+            )
         name = name or entry.__name__
         parts = name.split(".") if self.dotted else [name]
         if not all(part.isidentifier() for part in parts):

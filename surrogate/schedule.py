@@ -19,8 +19,14 @@ from typing import Any
 import torch
 from torch import nn
 
-from surrogate.activation import SurrogateActivation
-from surrogate.describe import described_fields, did_you_mean, is_finite, require_number
+from surrogate.activation import SurrogateActivation, named_pairs
+from surrogate.describe import (
+    described_fields,
+    did_you_mean,
+    is_finite,
+    name_of,
+    require_number,
+)
 from surrogate.registry import Registry
 from surrogate.spec import read_call
 from surrogate.varying import Varying, shortest
@@ -147,6 +153,7 @@ class Anneal:
             first one has the start of each schedule, the last one its end.
 
     Raises:
+        TypeError: the model or the schedules are no such thing.
         ValueError: no pair has a number at a path, the number there is one that can't change, or
             a schedule passes through numbers that are not allowed there.
 
@@ -164,12 +171,19 @@ class Anneal:
     def __init__(
         self, model: nn.Module, schedules: Mapping[str, Schedule | str], steps: int
     ) -> None:
+        if not isinstance(model, nn.Module):
+            raise TypeError(f"Anneal: model must be a torch.nn.Module, got {name_of(model)}")
+        if not isinstance(schedules, Mapping):
+            raise TypeError(
+                "Anneal: schedules must map paths to schedules, such as "
+                f"{{'derivative.width': 'linear(1.0, 0.1)'}}, got {schedules!r}"
+            )
         self.steps = steps
         require_number(self, "steps", least=1, integer=True)
         self.schedules = {path: as_schedule(given) for path, given in schedules.items()}
         if not self.schedules:
             raise ValueError("Anneal: schedules must name at least one path, got none")
-        pairs = [module for module in model.modules() if isinstance(module, SurrogateActivation)]
+        pairs = list(named_pairs(model).values())
         known = sorted({path for pair in pairs for path in number_paths(pair)})
         for path, schedule in self.schedules.items():
             having = [pair for pair in pairs if path in number_paths(pair)]

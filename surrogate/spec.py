@@ -4,7 +4,7 @@
     function   := Name(arguments)
     derivative := Name(arguments) | derivative.method(arguments) | (derivative) | -derivative
                 | derivative + derivative | derivative - derivative | derivative * derivative
-                | number * derivative
+                | number * derivative | derivative * number
     number     := a finite Python number | Learnable(arguments)
     arguments  := numbers, strings, True, False, None, functions, derivatives, (numbers, …)
 

@@ -5,22 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from textwrap import indent
 from typing import Any, Self
 
 import torch
 from torch import nn
 
 from surrogate.calls import FunctionalCall
+from surrogate.check.report import aligned
 from surrogate.claims import (
     Key,
     Site,
     claims_of,
-    counted,
     left_alone,
     require_swappable,
     shown,
     sites_of,
 )
+from surrogate.describe import counted
 from surrogate.factory import Activation, maker
 
 
@@ -155,12 +157,10 @@ class Swap:
 
     def __repr__(self) -> str:
         rows = [
-            (" = ".join(each.names), _one_line(each.was), _one_line(each.now))
+            (" = ".join(each.names), _one_line(each.was), "→", _one_line(each.now))
             for each in self.replaced
         ]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = [f"{counted(len(rows), 'activation')} replaced"]
-        lines += [f"  {n:<{widths[0]}}  {was:<{widths[1]}}  →  {now}" for n, was, now in rows]
+        lines = [f"{counted(len(rows), 'activation')} replaced", indent(aligned(rows), "  ")]
         if self.left_alone:
             lines.append(f"{counted(len(self.left_alone), 'functional call')} left alone")
             lines += [f"  {call}" for call in self.left_alone]

@@ -52,6 +52,7 @@ class Learnable(Varying):
         positive: whether to learn its logarithm, so that it stays above 0.
 
     Raises:
+        TypeError: start is not a number.
         ValueError: start is not finite as float32, or not above 0 where it has to be.
 
     A width learned by unrolling one step:
@@ -72,9 +73,11 @@ class Learnable(Varying):
 
     def __init__(self, start: float, positive: bool = False) -> None:
         super().__init__()
+        allowed = "a finite number above 0" if positive else "a finite number"
+        if isinstance(start, str) or not hasattr(start, "__float__"):
+            raise TypeError(f"Learnable: start must be {allowed}, got {start!r}")
         start = float(start)
         if not abs(start) <= torch.finfo(torch.float32).max or (positive and start <= 0):
-            allowed = "a finite number above 0" if positive else "a finite number"
             raise ValueError(f"Learnable: start must be {allowed}, got {start!r}")
         self.positive = positive
         self.value = nn.Parameter(torch.tensor(math.log(start) if positive else start))

@@ -9,41 +9,41 @@ from typing import Any
 HEAD = """\
 # Reliability
 
-A run that was cut off, at any moment and however often, goes on by the same command, and ends
-with the bits of one that never was: the weights, the optimiser, the rows of `metrics.csv` and
-`layers.csv`, each once, and the points of TensorBoard's curves, each once. Only what is a time
-differs (`seconds`, images per second), as it does from run to run.
+A run that was interrupted, at any moment and however often, is continued by the same command, and
+ends with the same bits as one that never was: weights, optimiser, the rows of `metrics.csv` and
+`layers.csv`, each once, and the points of TensorBoard's curves, each once. Only times differ
+(`seconds`, images per second), as they do from run to run.
 
 - **Checkpoints.** `checkpoints/last.ckpt` is written after every epoch, and within one whenever
   `--checkpoint_every` seconds (60) have gone by; with 0, after every step. It holds weights,
   optimiser, schedule, the states of all random number generators of each process, the sums over
-  the epoch so far, and the state of every callback. The interval is not part of what makes a run
-  that run.
-- **Files.** A checkpoint is written beside the last one, put on the disk, and then takes its
+  the epoch so far, and the state of every callback. The interval can be changed when a run is
+  continued.
+- **Files.** A new checkpoint is written beside the last one, flushed to disk, and then takes its
   name; its last bytes are the SHA-256 of all others. The one before is kept as `previous.ckpt`
-  until the run has finished. Of a checkpoint that is damaged (cut short, empty, a bit flipped)
-  the one before is taken, and the log says so; if that is damaged too the run starts anew, and
-  the log says that. They are read as data: no code in them is run. So a run keeps two, and while
-  it writes three, and its best epoch's.
-- **Stopping.** At SIGTERM and at Ctrl-C a run finishes its step (within the measuring at the end
-  of an epoch, that), writes a checkpoint and ends, with exit code 143 or 130. Processes that
-  train together agree on the step. A study passes it on to its workers, and waits 20 seconds for
-  them. A second Ctrl-C does not wait.
+  until the run has finished. If a checkpoint is damaged (cut short, empty, a bit flipped), the
+  one before is used, and the log says so; if that is damaged too, the run starts anew, and the
+  log says that. They are read as data: no code in them is run. So a run keeps two checkpoints,
+  three while it writes one, and that of its best epoch.
+- **Stopping.** At SIGTERM or Ctrl-C a run finishes its step, or the evaluation at the end of an
+  epoch, writes a checkpoint and ends, with exit code 143 or 130. Processes that train together
+  agree on the step. A study passes the signal on to its workers, and waits 20 seconds for them.
+  A second Ctrl-C does not wait.
 - **One at a time.** A second command on the same run waits for the first one and takes its
   result; where several processes train together it refuses.
 
-The same bits need the same machine, versions and number of threads. On a GPU they need
-`--trainer.deterministic true`, for some layers. Of three or more processes that train together
-the sums of gradients may be taken in another order in the first step after the run was cut off.
-Checkpoints of versions without a SHA-256 count as damaged.
+The same bits need the same machine, versions and number of threads. On a GPU some layers need
+`--trainer.deterministic true` for them. Three or more processes that train together may add
+gradients in another order in the first step after an interruption. Checkpoints of versions
+without a SHA-256 count as damaged.
 
 ## The soak
 
-`make soak` (`python -m tests.soak -o docs`) carries out each of these once undisturbed. It then
-kills the same command, elsewhere, by SIGKILL at random moments and gives it again until it has
-ended, in as many passes as the kills need. The ends are compared bit for bit, as above; so are
-learning rates, generators, and the states of callbacks. This page and `docs/results/soak.json`
-are what it wrote.
+`make soak` (`python -m tests.soak -o docs`) runs each command below once undisturbed. It then
+runs the same command in another folder, kills it by SIGKILL at random moments and gives it again
+until it ends, in as many passes as the kills need. The results are compared bit for bit, as
+above; so are learning rates, random generators and the states of callbacks. It writes this page
+and `docs/results/soak.json`.
 
 """
 

@@ -222,9 +222,13 @@ def test_text_of_a_pair() -> None:
     ("function", "derivative", "message"),
     [
         (3, d.Exact(), "function must be a callable"),
-        (f.ReLU, d.Exact(), "function must be a callable"),
+        (f.ReLU, d.Exact(), r"function must be a callable .*, got the class ReLU: write ReLU\("),
         (torch.relu, 1.0, "derivative must be a derivative, a callable of x"),
-        (torch.relu, d.Exact, "derivative must be a derivative"),
+        (
+            torch.relu,
+            d.Exact,
+            r"derivative must be a derivative.*, got the class Exact: write Exact\(",
+        ),
         (torch.relu, lambda: 1, "takes 0 arguments"),
         (torch.relu, lambda x, g, h: x, "takes 3 arguments"),
     ],
@@ -283,6 +287,8 @@ def test_register_and_names(monkeypatch: pytest.MonkeyPatch) -> None:
         surrogate.register(spike_of_a_test)
     with pytest.raises(ValueError, match="must be a Python identifier"):
         surrogate.register(spike_of_a_test, "spike of a test")
+    with pytest.raises(TypeError, match=r"the activation itself, got 'spike'; .*\(entry, name\)"):
+        surrogate.register("spike")  # type: ignore[arg-type]
 
 
 def test_no_warning_in_ordinary_use() -> None:

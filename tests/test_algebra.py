@@ -133,6 +133,7 @@ def test_bytes_kept(derivative: d.Derivative, bytes_per_element: int) -> None:
         (d.Box(-1, 2, 3.0), 9.0, 3.0),
         (0.5 * d.Box(-1, 2, 3.0), 4.5, 1.5),
         (-2.0 * d.Box(), -4.0, 2.0),
+        (d.Gaussian(height=-3.0), -3 * math.sqrt(2 * math.pi), 3.0),
         (d.Box().scale(3), 6.0, 1.0),
         (d.Box().shift(3).mirror(), 2.0, 1.0),
         (d.Box() + 2 * d.Box(0, 1), 4.0, 3.0),

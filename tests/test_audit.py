@@ -169,6 +169,7 @@ def test_smoothed_step_has_the_slope_of_the_normal_distribution(at: float) -> No
     assert near(found.total.kept, slope / 2)
     assert near(found.total.square, slope**2)
     assert near(found.total.smoothed_cosine, 1.0)
+    assert found.total.smoothed_ratio == pytest.approx(2 / slope, rel=0.1)
     assert found.total.slope.error < 0.05 * slope
     # δ is ±1/2σ where |ε| > |w|/σ: E δ² = (1 − Φ(|w|/σ)) / 2σ².
     assert near(found.bound, slope / math.sqrt((1 - cdf(abs(at) / 0.5)) / (2 * 0.5**2)))
@@ -210,6 +211,7 @@ def test_an_honest_net_is_honest() -> None:
         assert row.kept.value == pytest.approx(1, abs=1e-3)
     assert found.bound.value == pytest.approx(1, abs=1e-3)
     assert found.total.smoothed_cosine.value == pytest.approx(1, abs=1e-3)
+    assert found.total.smoothed_ratio == pytest.approx(1, abs=1e-3)
     (step,) = found.steps
     assert step.fell == pytest.approx(step.promised, rel=1e-3)
     assert step.fell == step.fell_true

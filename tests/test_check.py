@@ -239,6 +239,10 @@ def test_errors_that_explain_nothing() -> None:
     report = surrogate.check(broken, modes=["value in vmap"], dtypes=FLOAT32)
     assert report.rows == (Row("value in vmap", torch.float32, "error", None, "KeyError: 'lost'"),)
     assert not report.ok
+    with pytest.raises(TypeError, match=r"check takes a pair.*, got 'relu'"):
+        surrogate.check("relu")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"check: modes must be several names, got 'value'"):
+        surrogate.check(broken, modes="value")
     with pytest.raises(ValueError, match=r"unknown mode 'func.grid'; did you mean 'func.grad'"):
         surrogate.check(broken, modes=["func.grid"])
 
@@ -279,11 +283,13 @@ def test_the_command(
     assert "0 WRONG, 0 error." in text
     assert "| cantor2 | right |" in text
     assert "| backward | 8 | 0 | 0 | 0 | 0 |" in text
-    for bad in ([], ["cantor3"]):
+    for bad in ([], ["cantor3"], ["cantor2", "--markdown", str(tmp_path / "absent" / "matrix.md")]):
         with pytest.raises(SystemExit) as left:
             command.main(bad)
         assert left.value.code == 2
-    assert "did you mean 'cantor'" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "did you mean 'cantor'" in said
+    assert "absent is not a folder" in said
 
     monkeypatch.setattr(command, "names", lambda: ["lie"])
     monkeypatch.setattr(command, "get", lambda text: off(d.Constant()))

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import inspect
 import re
+import shlex
+import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 import surrogate
+from experiments import autoencoder, classifier, compare, gallery
+from experiments.atlas import command as atlas
 from experiments.documents import blocks
 from experiments.report import table
 from experiments.runs import records
 from surrogate.catalogue import catalogue
-from surrogate.functions import waves
+from surrogate.derivatives import derivatives
+from surrogate.equivalents.base import equivalents, packages
+from surrogate.functions import functions, waves
 from surrogate.registry import Registry
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+NAMES = list(catalogue)  # before other tests register theirs
 
 
 def test_python_examples_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -28,6 +36,49 @@ def test_python_examples_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     for block in found:
         exec(block.text, {})
     assert "spike" in surrogate.names()
+
+
+def test_commands_take_their_arguments(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They take minutes and hours, so that here they are only read."""
+    monkeypatch.setattr(catalogue, "_entries", dict(catalogue._entries))
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(ROOT / "configs", "configs")
+    (mine,) = (block.text for block in blocks(README, "python") if "# my_pairs.py" in block.text)
+    Path("my_pairs.py").write_text(mine)
+
+    def with_option(main: Callable[[Sequence[str]], int], option: str) -> Callable[..., None]:
+        def read(arguments: list[str]) -> None:
+            assert main([*arguments, option]) == 0, capsys.readouterr().err
+
+        return read
+
+    readers: dict[str, Callable[[list[str]], object]] = {
+        "experiments.autoencoder": with_option(autoencoder.main, "--print_config"),
+        "experiments.classifier": with_option(classifier.main, "--print_config"),
+        "experiments.compare": with_option(compare.main, "--dry-run"),
+        "experiments.gallery": gallery.read,
+        "experiments.atlas": atlas.read,
+    }
+    read = []
+    for block in blocks(README, "console"):
+        for line in block.text.splitlines():
+            program, *arguments = shlex.split(line, comments=True)
+            if program == "python" and arguments[1] in readers and "--list-acts" not in arguments:
+                readers[arguments[1]](arguments[2:])
+                read.append(arguments[1])
+    assert set(read) == set(readers)
+
+
+def test_numbers_of_functions_derivatives_pairs_and_equivalents() -> None:
+    changelog = (ROOT / "CHANGELOG.md").read_text()
+    counts = f"{len(functions)} functions, {len(derivatives)} derivatives"
+    for page in (README, changelog):
+        assert counts in page
+        assert re.search(rf"\b{len(NAMES)} named\s+pairs", page)
+        assert f"{len(equivalents)} names" in page
+    assert f"{len(packages)} packages" in README.replace("\n", " ")
 
 
 @pytest.mark.parametrize("kind", ["functions", "derivatives"])

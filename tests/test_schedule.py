@@ -181,6 +181,13 @@ def test_what_cannot_be_annealed(schedules: dict[str, str], message: str) -> Non
         Anneal(model, {"derivative.width": "linear(1, 2)"}, steps=0)
 
 
+def test_what_is_no_model_or_no_mapping() -> None:
+    with pytest.raises(TypeError, match=r"Anneal: model must be a torch\.nn\.Module, got 'relu'"):
+        Anneal("relu", {"derivative.width": "linear(1, 2)"}, steps=3)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"Anneal: schedules must map .*, got 'linear\(1, 2\)'"):
+        Anneal(surrogate.get(SPIKE), "linear(1, 2)", steps=3)  # type: ignore[arg-type]
+
+
 @pytest.mark.filterwarnings("ignore")  # Lightning's advice
 @pytest.mark.parametrize("every", ["step", "epoch"])
 def test_under_lightning_and_across_a_resume(tmp_path: Path, every: Any) -> None:

@@ -227,6 +227,16 @@ def test_compiled(rule: d.UpstreamDependent) -> None:
         (lambda: d.Towards(math.nan), ValueError, "Towards: low"),
         (lambda: d.EWGS(-0.1), ValueError, "EWGS: delta must be a finite number at least 0"),
         (lambda: d.EWGS(0.1, function=3), TypeError, "EWGS: function must be callable"),  # type: ignore[arg-type]
+        (
+            lambda: d.DerivativeOf("x"),
+            TypeError,
+            "DerivativeOf: function must be callable, got 'x'",
+        ),  # type: ignore[arg-type]
+        (
+            lambda: d.Blurred(f.ReLU),
+            TypeError,
+            r"Blurred: function .* the class ReLU: write ReLU\(",
+        ),  # type: ignore[arg-type]
         (lambda: d.ClipValue(0), ValueError, "ClipValue: limit must be a finite number above 0"),
         (lambda: d.ClipNorm(-1), ValueError, "ClipNorm: limit"),
         (lambda: d.Centralise(0.5), TypeError, "Centralise: dim must be an integer"),  # type: ignore[arg-type]

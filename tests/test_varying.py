@@ -156,6 +156,8 @@ def test_a_number_that_changes_is_not_compiled_anew() -> None:
 def test_the_start_is_checked(start: float) -> None:
     with pytest.raises(ValueError, match="Learnable: start must be a finite number, got"):
         Learnable(start)
+    with pytest.raises(TypeError, match="Learnable: start must be a finite number, got 'a'"):
+        Learnable("a")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="start must be a finite number above 0, got 0"):
         Learnable(0, positive=True)
     with pytest.raises(

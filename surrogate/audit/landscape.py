@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from surrogate.activation import SurrogateActivation
+from surrogate.activation import named_pairs
 from surrogate.audit.result import Kind
 from surrogate.audit.smoothing import Vector
 from surrogate.derivatives.shapes import Exact
@@ -58,11 +58,7 @@ class Landscape:
         self._loss = loss
         self._seed = seed
         self.model = copy.deepcopy(model)
-        self.sites = {
-            name: module
-            for name, module in self.model.named_modules()
-            if isinstance(module, SurrogateActivation)
-        }
+        self.sites = named_pairs(self.model)
         if not self.sites:
             raise ValueError(
                 f"model has no SurrogateActivation among its modules, got {type(model).__name__}: "

@@ -10,8 +10,7 @@ from typing import Literal
 
 from surrogate.audit.smoothing import Estimate, divided
 from surrogate.check.report import aligned
-from surrogate.claims import counted
-from surrogate.describe import require_number
+from surrogate.describe import counted, require_number
 
 Kind = Literal["total", "layer", "input", "output"]
 

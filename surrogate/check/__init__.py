@@ -79,6 +79,7 @@ def check(
             reset the cache of torch.compile.
 
     Raises:
+        TypeError: what is to be checked can't be called; modes are a single text.
         ValueError: there is no such mode.
 
     >>> import surrogate
@@ -88,6 +89,11 @@ def check(
               float32
     func.jvp  right 0e+00
     """
+    if not callable(pair_or_module):
+        raise TypeError(
+            f"check takes a pair, a module or another callable, got {pair_or_module!r}: "
+            "surrogate.get makes the pair of a text"
+        )
     chosen = _chosen(modes, compiled)
     rows: list[Row] = []
     with torch.random.fork_rng(devices=[]):
@@ -101,6 +107,8 @@ def _chosen(modes: Iterable[str] | None, compiled: bool) -> list[Mode | Named]:
     known: dict[str, Mode | Named] = {**MODES, **PROPERTIES}
     if modes is None:
         return [entry for entry in known.values() if compiled or not entry.compiled]
+    if isinstance(modes, str):
+        raise TypeError(f"check: modes must be several names, got {modes!r}: write [{modes!r}]")
     names = list(modes)
     for name in names:
         if name not in known:

@@ -34,6 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     texts = [*given.pairs, *(names() if given.all else [])]
     if not texts:
         parser.error("name a pair, or give --all")
+    if given.markdown and not given.markdown.parent.is_dir():
+        parser.error(f"--markdown: {given.markdown.parent} is not a folder")
     try:
         pairs = [get(text) for text in texts]
     except ValueError as error:

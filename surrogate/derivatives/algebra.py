@@ -25,7 +25,7 @@ from surrogate.derivatives.base import (
     derivatives,
 )
 from surrogate.derivatives.shapes import dtype_for
-from surrogate.describe import described_fields, require_choice, require_number
+from surrogate.describe import described_fields, require_bounds, require_choice, require_number
 from surrogate.functions.base import Elementwise
 from surrogate.selection import above, below, choose
 from surrogate.varying import Number, varies
@@ -357,12 +357,7 @@ class Clip(_Changed):
     high: float | None = None
 
     def __post_init__(self) -> None:
-        if self.low is not None:
-            require_number(self, "low")
-        if self.high is not None:
-            require_number(self, "high", least=-math.inf if self.low is None else self.low)
-        if self.low is None and self.high is None:
-            raise ValueError("Clip: low or high must be given")
+        require_bounds(self)
 
     def combine(self, slope: Any) -> Any:
         if isinstance(slope, Tensor):
@@ -405,12 +400,14 @@ class Normalise(_Changed):
 
 
 def _measure(derivative: Pointwise, measure: str) -> Any:
-    """Area or peak, in closed form if there is one."""
+    """∫ slope or max |slope|, in closed form if there is one."""
     amount: Any = derivative.area if measure == "area" else derivative.peak
-    if isinstance(amount, Tensor):
-        return amount
     if amount is None:
         amount = _measured(derivative, measure)
+    if measure == "peak":
+        amount = abs(amount)
+    if isinstance(amount, Tensor):
+        return amount
     if not (math.isfinite(amount) and amount != 0):
         raise ValueError(f"normalise: {derivative!r} has the {measure} {amount}: no multiple has 1")
     return amount

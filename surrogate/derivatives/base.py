@@ -20,7 +20,7 @@ from typing import Any, Literal, cast
 
 from torch import Tensor
 
-from surrogate.describe import Described, name_of
+from surrogate.describe import Described, given_name, name_of
 from surrogate.evaluation import require_like
 from surrogate.functions.base import Elementwise, Function
 from surrogate.registry import Registry
@@ -103,8 +103,8 @@ class Pointwise(Derivative):
     so in `keeps`: "x", "mask" (one byte for each element) or "nothing". What keeps nothing ignores
     what it is given.
 
-    A shape that has a finite `area` (∫ slope) or `peak` (max |slope|) in closed form states them,
-    for `normalise`.
+    A shape that has a finite `area` (∫ slope) or `peak` (max |slope|, or the slope there with its
+    sign) in closed form states them, for `normalise`.
     """
 
     sign_dependent = True
@@ -205,7 +205,7 @@ def as_derivative(given: object, name: str = "derivative") -> Derivative:
     if isinstance(given, type) or not callable(given):
         raise TypeError(
             f"{name} must be a derivative, a callable of x, or one of (x, grad_output), "
-            f"got {name_of(given)}"
+            f"got {given_name(given)}"
         )
     needed = _required_arguments(given)
     if needed in (None, 1):

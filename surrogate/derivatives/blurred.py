@@ -53,8 +53,9 @@ class Blurred(OfFunction, Pointwise):
         width: of the kernel, in units of x.
         kernel: "gaussian", "box", "triangle" or "logistic".
 
-    Source: "providing a blurred vision of it helps significantly"; for the unit step it gives the
-    surrogate gradients of spiking nets (Neftci et al. 2019, arXiv 1901.09948).
+    Source: the note that this project began with ("providing a blurred vision of it helps
+    significantly"). For the unit step it gives the surrogate gradients of spiking networks (Neftci
+    et al. 2019, arXiv 1901.09948).
     """
 
     function: Elementwise | None = None

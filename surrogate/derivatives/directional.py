@@ -39,8 +39,9 @@ class Directional(UpstreamDependent):
 
     With momentum the step that follows need not go in the direction that was chosen.
 
-    Source: "ReLU'(+x) = {left: 1, right: 1}, ReLU'(−x) = {left: 0, right: 1}"; the same rule at a
-    bound is CompressAI's `LowerBound` and TensorFlow Compression's `identity_if_towards`.
+    Source: the note that this project began with ("ReLU'(+x) = {left: 1, right: 1}, ReLU'(−x) =
+    {left: 0, right: 1}"). The same rule at a bound is CompressAI's `LowerBound` and TensorFlow
+    Compression's `identity_if_towards`.
     """
 
     left: Pointwise | Elementwise | None = None

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from surrogate.derivatives.base import Derivative, Keeps, Pointwise, derivatives
-from surrogate.describe import require_choice, require_number
+from surrogate.describe import require_callable, require_choice, require_number
 from surrogate.functions.base import (
     Elementwise,
     Function,
@@ -57,10 +57,8 @@ class OfFunction(Derivative):
 
     def require_function(self) -> None:
         """Raise TypeError if a function is given that can't be called."""
-        if self.function is not None and not callable(self.function):
-            raise TypeError(
-                f"{type(self).__name__}: function must be callable, got {self.function!r}"
-            )
+        if self.function is not None:
+            require_callable(self, "function")
 
     def bind(self, function: Elementwise) -> Derivative:
         bound = super().bind(function)
@@ -77,10 +75,14 @@ class DerivativeOf(Pointwise):
     In closed form for our functions, by autograd for others. That of a step function is 0, and
     keeps nothing.
 
-    Source: "a staircase with hard corners whose derivative is that of a soft-cornered one".
+    Source: the note that this project began with ("a staircase with hard corners whose derivative
+    is that of a soft-cornered one").
     """
 
     function: Elementwise
+
+    def __post_init__(self) -> None:
+        require_callable(self, "function")
 
     def slope(self, x: Tensor) -> Tensor:
         if isinstance(self.function, Function):

@@ -42,7 +42,8 @@ class Noisy(Pointwise):
         at: "slope" or "input".
         seed: of the field.
 
-    Source: "adding noise to the derivative evaluation (instead of function evaluation)".
+    Source: the note that this project began with ("adding noise to the derivative evaluation
+    (instead of function evaluation)").
     """
 
     derivative: Pointwise | Elementwise

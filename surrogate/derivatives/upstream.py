@@ -6,7 +6,6 @@ one reports: limits hold for the gradient that leaves the activation, whatever t
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +14,7 @@ from torch import Tensor
 
 from surrogate.derivatives.base import Derivative, UpstreamDependent, as_derivative, derivatives
 from surrogate.derivatives.shapes import Constant, OfFunction, unbound
-from surrogate.describe import require_number
+from surrogate.describe import require_bounds, require_number
 from surrogate.fields import normal_field, require_seed
 from surrogate.functions.base import Elementwise
 from surrogate.varying import Number
@@ -77,12 +76,7 @@ class Towards(Changed):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.low is None and self.high is None:
-            raise ValueError("Towards: low or high must be given")
-        if self.low is not None:
-            require_number(self, "low")
-        if self.high is not None:
-            require_number(self, "high", least=-math.inf if self.low is None else self.low)
+        require_bounds(self)
 
     @property
     def sign_dependent(self) -> bool:  # type: ignore[override]

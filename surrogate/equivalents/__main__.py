@@ -8,11 +8,12 @@ from __future__ import annotations
 import argparse
 import inspect
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from surrogate.check.report import markdown_table
 from surrogate.equivalents.base import Package, entry, equivalent, names, packages
 
 INTRODUCTION = """# Equivalents
@@ -54,8 +55,8 @@ def section(package: Package) -> str:
         lines += ["", f"Compared, by tests, with the code of {installed(package.distribution)}."]
     header = ["name and parameters", "pair", "function", "reported derivative", "notes"]
     rows = [row(name) for name in names() if name.split(".")[0] == package.name]
-    lines += ["", *table([header, *rows])]
-    return "\n".join(lines) + "\n"
+    escaped = [[cell.replace("|", "\\|") for cell in each] for each in rows]
+    return "\n".join([*lines, "", markdown_table([header, *escaped])]) + "\n"
 
 
 def installed(distribution: str) -> str:
@@ -89,12 +90,6 @@ def described(documented: Callable[..., object]) -> tuple[str, str, str]:
     function, derivative = " ".join(first.split()).split(". Reports ", 1)
     notes = [" ".join(other.split()) for other in others if not other.startswith(">>>")]
     return function, derivative.rstrip("."), " ".join(notes)
-
-
-def table(rows: list[list[str]]) -> Iterator[str]:
-    escaped = [[cell.replace("|", "\\|") for cell in row] for row in rows]
-    head, *body = (f"| {' | '.join(row)} |" for row in escaped)
-    yield from (head, "|---" * len(rows[0]) + "|", *body)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -71,7 +71,7 @@ def atan(alpha: Positive = 2.0) -> SurrogateActivation:
     The document's formula has 1/π for alpha/2, unlike the derivative of the function that it
     names, the code, and this.
     """
-    return spike(arc_tangent(alpha))
+    return spike(Cauchy(width=2 / (math.pi * alpha), height=alpha / 2))
 
 
 @snntorch
@@ -111,8 +111,3 @@ def LSO(slope: float = 0.1) -> SurrogateActivation:
     raises in the backward pass.
     """
     return spike(Split(Constant(slope), Constant(), tie="left"))
-
-
-def arc_tangent(alpha: float) -> Cauchy:
-    """(alpha/2) / (1 + (π·alpha·x/2)²)."""
-    return Cauchy(width=2 / (math.pi * alpha), height=alpha / 2)

@@ -105,7 +105,7 @@ class Ternary(PiecewiseConstant):
 class UniformQuantizer(PiecewiseConstant):
     """The nearest of 2^bits evenly spaced levels from low to high, both included.
 
-    With n = 2^bits − 1 and p = (x, clamped to [low, high], − low) / (high − low), the value is
+    With n = 2^bits − 1 and p = (min(max(x, low), high) − low) / (high − low), the value is
     low + (high − low) · round(n · p) / n; ties go to the even multiple. Derivative: 0 almost
     everywhere. With low = −high, 0 is not among the levels, as their number is even.
 

@@ -296,7 +296,8 @@ derivatives.Clip = ({ derivative, low, high }) => ({
 });
 
 derivatives.Normalise = ({ derivative, measure }) => {
-  const amount = derivative[measure] ?? measured(derivative.slope, measure);
+  const found = derivative[measure] ?? measured(derivative.slope, measure);
+  const amount = measure === "peak" ? Math.abs(found) : found; // so that the sign stays
   if (!Number.isFinite(amount) || amount === 0) {
     throw new Error(`normalise: the ${measure} is ${amount}: no multiple has 1`);
   }
