@@ -311,6 +311,9 @@ def test_the_command_writes_the_same_files_for_the_same_results(
     svg = (tmp_path / "out" / "runs" / "rank.svg").read_text()
     for text in ("relu  (5 of 5)", "sign_ste  (4 of 5)", "bad  (0 of 5)"):
         assert f">{text}</text>" in svg
+    svg = (tmp_path / "out" / "runs" / "loss.svg").read_text()
+    for text in ("relu", "sign_ste  (4 of 5)"):  # of which one is lost
+        assert f">{text}</text>" in svg
 
 
 def test_one_learning_rate_has_no_figure_of_its_own(tmp_path: Path):
