@@ -356,6 +356,34 @@ def test_unknown_metrics_are_named(tmp_path: Path, capsys: pytest.CaptureFixture
     )
 
 
+def test_a_baseline_without_a_run_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    write(STUDY, tmp_path)
+    out = ["-o", str(tmp_path / "out")]
+    assert report.main([str(tmp_path), "--baseline", "rellu", *out]) == 0
+    assert capsys.readouterr().err == (
+        "no run of the baseline rellu: nothing to compare with; did you mean 'relu'?\n"
+    )
+    for baseline in ("none", "gelu"):
+        assert report.main([str(tmp_path), "--baseline", baseline, *out]) == 0
+        assert not capsys.readouterr().err
+
+
+def test_a_copy_does_not_replace_that_of_another_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """Which learning rate got the plain directory depends on which was run first."""
+    write(seeds("relu", [0.1, 0.2]), tmp_path / "first")
+    write([made("relu", 0, 0.3), made("relu", 1, 0.4, lr=0.1)], tmp_path / "second")
+    kept = tmp_path / "kept"
+    assert report.main([str(tmp_path / "first"), "--compact", str(kept)]) == 0
+    before = {path: path.read_bytes() for path in kept.rglob("*.json")}
+    assert report.main([str(tmp_path / "first"), "--compact", str(kept)]) == 0
+    assert report.main([str(tmp_path / "second"), "--compact", str(kept)]) == 2
+    message = f"error: {kept / 'relu' / '1'} is of another run: move it away\n"
+    assert capsys.readouterr().err == message
+    assert {path: path.read_bytes() for path in kept.rglob("*.json")} == before
+
+
 def test_runs_that_have_not_ended_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     write(STUDY, tmp_path)
     (tmp_path / "cut_off").mkdir()
