@@ -274,7 +274,9 @@ def over_epochs(
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     plain_labels(axes.yaxis)
     low, high = (math.log(limit) for limit in axes.get_ylim())
-    gap = (high - low) * NAME / axes.get_figure(root=True).get_size_inches()[1]
+    drawing = axes.get_figure(root=True)
+    assert drawing is not None
+    gap = (high - low) * NAME / drawing.get_size_inches()[1]
     places = within(spread([math.log(loss) for _, loss in ends.values()], gap), gap, low, high)
     for (name, end), place in zip(ends.items(), places, strict=True):
         axes.annotate(
