@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments import cli, options
-from experiments.experiment import EXPERIMENTS, named
+from experiments.experiment import EXPERIMENTS, Experiment, named
 from experiments.options import UsageError, make_parser
 from experiments.runs import Run
 from surrogate.describe import did_you_mean, shown
@@ -202,13 +202,23 @@ def make_study(given: Mapping[str, Any], rest: Sequence[str]) -> Study:
         if values[key] is None:
             known = f": {', '.join(EXPERIMENTS)}" if key == "experiment" else ""
             raise UsageError(f"no {key}: give --{key}, or a study file with --config{known}")
-    values["metric"] = values["metric"] or named(values["experiment"]).score
+    values["metric"] = metric(values["metric"], named(values["experiment"]))
     if values["engine"] != "ray" and (values["address"] or values["gpus"]):
         raise UsageError("--address and --gpus are for --engine ray")
     if values["lrs"] and any(word.split("=")[0] == "--optimizer.lr" for word in rest):
         raise UsageError("both lrs and --optimizer.lr are given: which one is it?")
     layers = [layer for layer in (in_file.get("settings"), given["settings"]) if layer]
     return Study(**values, settings=settings(values["experiment"], layers, rest))
+
+
+def metric(name: str | None, experiment: Experiment) -> str:
+    """The number that activations are compared by, if it is one that each result.json has."""
+    known = [*experiment.figures, "best_epoch", "epochs", "seconds", "images_per_second"]
+    if name is not None and name not in known:
+        raise UsageError(
+            f"metric: must be one of {', '.join(known)}, got {name!r}{did_you_mean(name, known)}"
+        )
+    return name or experiment.score
 
 
 def settings(experiment: str, layers: Sequence[Any], arguments: Sequence[str]) -> dict[str, Any]:

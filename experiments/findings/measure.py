@@ -1,11 +1,10 @@
-"""What is measured of runs, how two sides are compared, and when that settles a claim."""
+"""How two sides of runs are compared, and when that settles a claim."""
 
 from __future__ import annotations
 
-import csv
-import io
 import math
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,105 +14,11 @@ import torch
 from numpy.typing import NDArray
 
 import surrogate
-from experiments.files import LARGEST_TABLE, read_text
+from experiments.findings.quantities import Quantity
 from experiments.report.statistics import FEW, bootstrap, by_rate, groups, mean, preference, score
 from experiments.runs import Record, records
 
 BySeed = dict[int, float]
-
-
-@dataclass(frozen=True)
-class Quantity:
-    """A number of a run.
-
-    Args:
-        name: in words.
-        of: its value; NaN where the run has none.
-        form: how it is written.
-        unit: behind it.
-        ratio: whether two of them are compared by their ratio; else by their difference.
-    """
-
-    name: str
-    of: Callable[[Record], float]
-    form: str = ".3f"
-    unit: str = ""
-    ratio: bool = False
-
-    def text(self, value: float) -> str:
-        return f"{value:{self.form}}{self.unit}".replace("-", "−")
-
-    def comparison(self, value: float) -> str:
-        """A ratio, or a difference with its sign."""
-        if self.ratio:
-            return f"× {value:.3f}" if value < 100 else f"× {value:.3g}"
-        unit = " points" if self.unit == " %" else self.unit
-        return f"{value:+{self.form}}{unit}".replace("-", "−")
-
-
-def finished(name: str, scale: float = 1.0) -> Callable[[Record], float]:
-    """That number of result.json, of runs that finished."""
-
-    def of(record: Record) -> float:
-        value = record.result.get(name) if record.result["status"] == "finished" else None
-        return math.nan if value is None else scale * value
-
-    return of
-
-
-def log_losses(record: Record) -> NDArray[np.float64]:
-    return np.log([row["loss/test"] for row in record.rows])
-
-
-def speed(record: Record) -> float:
-    return math.exp(log_losses(record).mean())
-
-
-def steps_back(record: Record) -> float:
-    return float(np.diff(log_losses(record)).clip(min=0).sum())
-
-
-def layers(record: Record, last: bool) -> list[dict[str, float]]:
-    """The rows of layers.csv before the first epoch or after the last, a row per site."""
-    path = record.directory / "layers.csv"
-    if not path.exists():
-        return []
-    table = csv.DictReader(io.StringIO(read_text(path, LARGEST_TABLE), newline=""))
-    try:
-        rows = [
-            {name: float(text) for name, text in row.items() if name != "site"} for row in table
-        ]
-        epoch = max((row["epoch"] for row in rows), default=0) if last else 0
-    except (ValueError, TypeError, KeyError, csv.Error) as error:
-        raise ValueError(f"{path} is damaged: {error!r}") from None
-    return [row for row in rows if row["epoch"] == epoch]
-
-
-def first_to_last_gradient(record: Record) -> float:
-    sites = layers(record, last=False)
-    return sites[0]["gradient_out"] / sites[-1]["gradient_out"] if sites else math.nan
-
-
-def dead(record: Record) -> float:
-    sites = layers(record, last=True)
-    neurons = sum(site["neurons"] for site in sites)
-    return 100 * sum(site["dead"] for site in sites) / neurons if neurons else math.nan
-
-
-def off_centre(record: Record) -> float:
-    return mean([abs(site["mean"]) for site in layers(record, last=True)])
-
-
-TEST_LOSS = Quantity("test loss", finished("test_loss"), ".5f", ratio=True)
-SPEED = Quantity("test loss, as the geometric mean over the epochs", speed, ".5f", ratio=True)
-STEPS_BACK = Quantity("steps back: the sum of all rises of log(test loss)", steps_back)
-ACCURACY = Quantity("test accuracy", finished("test_accuracy", 100), ".2f", " %")
-LOST = Quantity("runs that diverged", lambda r: 100.0 * (r.result["status"] != "finished"),
-                ".0f", " %")  # fmt: skip
-GRADIENT = Quantity("gradient at the first site over that at the last, before training",
-                    first_to_last_gradient, ".3g", ratio=True)  # fmt: skip
-DEAD = Quantity("dead neurons after training", dead, ".2f", " %")
-OFF_CENTRE = Quantity("|mean output| of a site, the mean over sites, after training", off_centre)
 
 
 class Results:
@@ -175,26 +80,51 @@ class Side:
         return {act: runs for act, (_, runs) in chosen.items()}
 
     def values(self, results: Results, quantity: Quantity) -> BySeed:
-        """The quantity by seed; of several activations the mean (geometric, of a ratio)."""
+        """The quantity by seed; the mean (geometric, of a ratio) of several that all have it."""
         by_seed: dict[int, list[float]] = {}
-        for runs in self.runs(results).values():
+        chosen = self.runs(results)
+        for runs in chosen.values():
             for record in runs:
                 value = quantity.of(record)
                 if not math.isnan(value):
                     scaled = math.log(value) if quantity.ratio else value
                     by_seed.setdefault(record.result["seed"], []).append(scaled)
-        return {seed: mean(values) for seed, values in by_seed.items()}
+        return {seed: mean(each) for seed, each in by_seed.items() if len(each) == len(chosen)}
+
+    def unfinished(self, results: Results) -> list[str]:
+        """What did not finish of the runs that count: "4 of 5 runs of `relu` diverged"."""
+        texts = []
+        for act, runs in self.runs(results).items():
+            ends = Counter(record.result["status"] for record in runs)
+            texts += [
+                f"{ends[end]} of {len(runs)} runs of `{act}` {end}"
+                for end in ("diverged", "failed")
+                if ends[end]
+            ]
+        return texts
 
     def text(self, results: Results) -> str:
         """The activations, and which one was chosen of several."""
         names = ", ".join(f"`{act}`" for act in self.acts)
         rate = "" if self.lr is None else f" at learning rate {self.lr:g}"
         if len(self.acts) == 1:
-            return names + rate
+            return names + (rate or self._best_rate(results))
         if self.choose == "mean":
             return f"the mean of {names}{rate}"
         picked = "".join(f", which is `{act}`" for act in self.runs(results))
         return f"the {self.choose} of {names} on the validation images{picked}{rate}"
+
+    def _best_rate(self, results: Results) -> str:
+        """The learning rate that was chosen, where several were tried."""
+
+        def rates(found: Sequence[Record]) -> set[float]:
+            return {record.result["config"]["optimizer"]["lr"] for record in found}
+
+        own = [each for each in results.study(self.study) if each.result["act"] in self.acts]
+        if len(rates(own)) < 2:
+            return ""
+        (best,) = {rate for runs in self.runs(results).values() for rate in rates(runs)}
+        return f" at its best learning rate on the validation images, {best:g}"
 
 
 @dataclass(frozen=True)
@@ -241,12 +171,20 @@ class Comparison:
     second: Side | None
 
     def measured(self, results: Results) -> Measured:
-        own = self.first.values(results, self.quantity)
-        if self.second is None:
-            return Measured(own, self.quantity.ratio)
-        other = self.second.values(results, self.quantity)
-        differences = {seed: own[seed] - other[seed] for seed in sorted(own) if seed in other}
+        own, *others = self.paired(results)
+        differences = {
+            seed: value - sum(other.values[seed] for other in others)
+            for seed, value in own.values.items()
+        }
         return Measured(differences, self.quantity.ratio)
+
+    def paired(self, results: Results) -> list[Measured]:
+        """Each side, of the seeds that all sides have."""
+        sides = [side.values(results, self.quantity) for side in self.sides]
+        seeds = sorted(set.intersection(*(set(side) for side in sides)))
+        return [
+            Measured({seed: side[seed] for seed in seeds}, self.quantity.ratio) for side in sides
+        ]
 
     def noise(self, results: Results) -> tuple[float, float]:
         """∓ the standard deviation of the second side over its seeds."""

@@ -12,7 +12,8 @@ from experiments.report.figures import draw, draw_study
 from experiments.report.statistics import score
 from experiments.report.study import StudyTable, as_csv, is_study
 from experiments.report.table import rank, table
-from experiments.runs import records, unfinished, write
+from experiments.runs import RunError, records, unfinished, write
+from surrogate.describe import did_you_mean
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given.compact:
             return compact(given.folder, given.compact, given.layers, given.probe)
         return report(given.folder, given.output or given.folder, given.baseline, given.metric)
-    except OSError as error:
+    except (OSError, RunError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
 
@@ -54,6 +55,10 @@ def report(folder: Path, output: Path, baseline: str, metric: str | None = None)
         known = sorted({name for each in results for name in each if name.startswith("test_")})
         print(f"error: no run has the metric {metric}, only {', '.join(known)}", file=sys.stderr)
         return 2
+    acts = {result["act"] for result in results}
+    if baseline not in ("none", *acts):
+        hint = did_you_mean(baseline, acts)
+        print(f"no run of the baseline {baseline}: nothing to compare with{hint}", file=sys.stderr)
     if left := unfinished(folder):
         verb = "run has not ended and is" if left == 1 else "runs have not ended and are"
         print(f"{left} {verb} left out", file=sys.stderr)

@@ -29,11 +29,13 @@ if TYPE_CHECKING:
 # Okabe and Ito's colours, told apart with any colour vision; black is kept for the baseline.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#999999")
 DASHES = ("solid", "dashed", "dotted", "dashdot")
+NAME = 0.21  # inches that the name of a line takes
 
 
 def draw(found: Sequence[Record], folder: Path, baseline: str) -> list[Path]:
     """Draws the loss curves to loss.png and loss.svg, the same bytes for the same runs."""
-    with figure(folder, "loss") as (axes, paths):
+    names = {record.result["act"] for record in found}
+    with figure(folder, "loss", height=room(len(names))) as (axes, paths):
         curves(axes, found, baseline)
     return paths
 
@@ -47,17 +49,22 @@ def draw_study(
     every = groups(results, metric)
     rows = {id(record.result): record.rows for record in found}
     paths: list[Path] = []
-    with figure(folder, "loss") as (axes, files):
+    with figure(folder, "loss", height=room(len(ranked))) as (axes, files):
         bands(axes, [standing.group for standing in ranked], rows, baseline)
     paths += files
     with figure(folder, "rank", height=1.5 + 0.35 * len(ranked)) as (axes, files):
         ranking(axes, ranked, baseline)
     paths += files
     if several_rates(every):
-        with figure(folder, "learning_rate") as (axes, files):
+        with figure(folder, "learning_rate", height=room(len(ranked))) as (axes, files):
             sensitivity(axes, ranked, baseline)
         paths += files
     return paths
+
+
+def room(names: int) -> float:
+    """The height of a figure that has so many names beside its lines."""
+    return max(5.0, 1 + NAME * names)
 
 
 @contextmanager
@@ -110,9 +117,14 @@ def bands(
 ) -> None:
     """Draws the test loss over the seeds of each group: geometric mean, and a deviation each side.
 
-    An epoch counts the seeds that got there.
+    An epoch counts the seeds that got there; of a group that lost some, its name says how many.
     """
-    names = labels(chosen)
+    names = [
+        f"{name}  ({len(group.values)} of {len(group.results)})"
+        if len(group.values) < len(group.results)
+        else name
+        for name, group in zip(labels(chosen), chosen, strict=True)
+    ]
     styles = line_styles([group.act for group in chosen], baseline)
     lines, ends = {}, {}
     for name, group in zip(names, chosen, strict=True):
@@ -182,7 +194,7 @@ def ranking(axes: Axes, ranked: Sequence[Standing], baseline: str) -> None:
 def sensitivity(axes: Axes, ranked: Sequence[Standing], baseline: str) -> None:
     """Draws the mean of the metric over learning rates, a line for each activation.
 
-    A cross on the upper edge is a learning rate with which no run finished.
+    A cross on the upper edge is a learning rate with which a run did not finish.
     """
     chosen = [standing.group for standing in ranked]
     styles = line_styles([group.act for group in chosen], baseline)
@@ -203,7 +215,7 @@ def sensitivity(axes: Axes, ranked: Sequence[Standing], baseline: str) -> None:
             label=name,
             **style,
         )
-        lost = [group.lr for group in own if not group.values]
+        lost = [group.lr for group in own if len(group.values) < len(group.results)]
         edge = axes.get_xaxis_transform()
         axes.plot(lost, [0.99] * len(lost), "x", transform=edge, color=style["color"])
     metric = chosen[0].metric
@@ -217,6 +229,7 @@ def sensitivity(axes: Axes, ranked: Sequence[Standing], baseline: str) -> None:
     axes.set_ylabel(f"{readable(metric)}, mean ± standard deviation")
     axes.grid(which="both", linewidth=0.4, alpha=0.4)
     axes.spines[["top", "right"]].set_visible(False)
+    axes.set_title("runs that finished (× at the top: where some did not)", fontsize=9, loc="left")
     axes.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1, 1))
 
 
@@ -261,7 +274,10 @@ def over_epochs(
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     plain_labels(axes.yaxis)
     low, high = (math.log(limit) for limit in axes.get_ylim())
-    places = spread([math.log(loss) for _, loss in ends.values()], (high - low) / 24)
+    drawing = axes.get_figure(root=True)
+    assert drawing is not None
+    gap = (high - low) * NAME / drawing.get_size_inches()[1]
+    places = within(spread([math.log(loss) for _, loss in ends.values()], gap), gap, low, high)
     for (name, end), place in zip(ends.items(), places, strict=True):
         axes.annotate(
             name,
@@ -271,7 +287,12 @@ def over_epochs(
             verticalalignment="center",
             color=styles[name]["color"],
             fontsize=9,
-            arrowprops={"arrowstyle": "-", "linewidth": 0.5, "color": styles[name]["color"]},
+            arrowprops={
+                "arrowstyle": "-",
+                "linewidth": 0.5,
+                "color": styles[name]["color"],
+                "relpos": (0, 0.5),  # to where the name begins
+            },
         )
 
 
@@ -312,6 +333,20 @@ def spread(places: Sequence[float], gap: float) -> list[float]:
         for rank, index in enumerate(group)
     }
     return [moved[index] for index in range(len(places))]
+
+
+def within(places: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """Moves places that are a gap apart into the limits, the lower one first, keeping the gaps.
+
+    >>> within([-1.0, 1.0, 6.0], 2.0, 0.0, 5.0)
+    [0.0, 2.0, 5.0]
+    """
+    order = sorted(range(len(places)), key=lambda index: places[index])
+    moved = list(places)
+    for rank, index in enumerate(order):
+        above = gap * (len(order) - 1 - rank)
+        moved[index] = max(low + gap * rank, min(moved[index], high - above))
+    return moved
 
 
 def first(group: Sequence[int], places: Sequence[float], gap: float) -> float:

@@ -2,16 +2,19 @@
 
 Runs of one seed start from the same weights and see the same images in the same order, so the
 difference to the baseline is taken seed by seed, and the interval of its mean is bootstrapped over
-the seeds. Of several learning rates each activation gets the one with which most runs finished and,
-among these, the best mean on the validation images: nothing is selected on the test images.
+the seeds, made wider for few of them (`tail`). Of several learning rates each activation gets the
+one with which most runs finished and, among these, the best mean on the validation images: nothing
+is selected on the test images.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -230,11 +233,36 @@ def difference(group: Group, reference: Group | None) -> Difference | None:
 
 
 def bootstrap(values: Sequence[float]) -> tuple[float, float] | None:
-    """95 % percentile interval of the mean, over resamples of the values; the same each time."""
-    if len(values) < 2:
+    """95 % interval of the mean, over resamples of the values; the same each time.
+
+    The resamples are all n^n of few values, and `RESAMPLES` random ones of more.
+    """
+    n = len(values)
+    if n < 2:
         return None
-    generator = np.random.default_rng(0)
+    if n**n <= RESAMPLES:
+        indices = np.array(list(itertools.product(range(n), repeat=n)))
+    else:
+        indices = np.random.default_rng(0).integers(n, size=(RESAMPLES, n))
     sample: NDArray[np.float64] = np.asarray(values, np.float64)
-    means = sample[generator.integers(len(sample), size=(RESAMPLES, len(sample)))].mean(axis=1)
-    low, high = np.quantile(means, [0.025, 0.975])
+    low, high = np.quantile(sample[indices].mean(axis=1), [tail(n), 1 - tail(n)])
     return float(low), float(high)
+
+
+def tail(n: int) -> float:
+    """The share of the resamples that is beyond each end of the interval: Φ(−t √(n/(n − 1))).
+
+    With the usual 2.5 % the interval of five normal values would hold their true mean in 83 of 100
+    cases, with this in 92. Resampled means spread √((n − 1)/n) times too little, and their normal
+    quantile is less than t, the 97.5 % quantile of Student's t of n − 1 degrees of freedom: this
+    makes up for both (Hesterberg 2014, arXiv 1411.5279, "expanded percentile"). The series of t is
+    that of Abramowitz and Stegun, 26.7.5.
+    """
+    z, v = NormalDist().inv_cdf(0.975), n - 1
+    t = (
+        z
+        + (z**3 + z) / (4 * v)
+        + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * v**2)
+        + (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * v**3)
+    )
+    return NormalDist().cdf(-t * math.sqrt(n / v))

@@ -12,18 +12,10 @@ import yaml
 
 from experiments.findings.claims import CLAIMS, STUDIES
 from experiments.findings.measure import (
-    DEAD,
-    GRADIENT,
-    LOST,
-    OFF_CENTRE,
-    SPEED,
-    STEPS_BACK,
-    TEST_LOSS,
     Claim,
     Claimed,
     Comparison,
     Correlation,
-    Quantity,
     Results,
     Side,
     curvature,
@@ -32,6 +24,18 @@ from experiments.findings.measure import (
     verdict,
 )
 from experiments.findings.page import main, page
+from experiments.findings.page import section as section_of
+from experiments.findings.quantities import (
+    DEAD,
+    DIED,
+    GRADIENT,
+    LOST,
+    OFF_CENTRE,
+    SPEED,
+    STEPS_BACK,
+    TEST_LOSS,
+    Quantity,
+)
 from experiments.runs import METRICS, write_json, write_metrics
 
 ROOT = Path(__file__).parent.parent.parent
@@ -205,12 +209,50 @@ def test_nothing_is_chosen_on_the_test_images(tmp_path: Path) -> None:
 
 
 def test_runs_that_diverged_are_counted_and_have_no_loss(tmp_path: Path) -> None:
+    """One that failed, on a full disk perhaps, did not diverge; nor has it a curve to compare."""
     make_run(tmp_path, "gelu", 0, test=1.0)
-    make_run(tmp_path, "gelu", 1, test=1.0, status="diverged")
+    make_run(tmp_path, "gelu", 1, test=1.0, status="diverged", curve=[9.0])
+    make_run(tmp_path, "gelu", 2, test=1.0, status="failed", curve=[])
     results = Results(tmp_path)
     side = Side("s", ("gelu",))
     assert side.values(results, LOST) == {0: 0.0, 1: 100.0}
-    assert side.values(results, TEST_LOSS) == {0: 0.0}
+    for quantity in (TEST_LOSS, SPEED, STEPS_BACK):
+        assert side.values(results, quantity) == {0: 0.0}
+
+
+def test_what_is_left_out_is_said_and_both_means_are_of_the_seeds_that_count(
+    tmp_path: Path,
+) -> None:
+    """With all seeds of relu its geometric mean would be 2, not 1."""
+    make_runs(tmp_path, relu=[1.0, 4.0])
+    make_run(tmp_path, "relu", 0, test=9.0, lr=0.3)
+    make_run(tmp_path, "gelu", 0, test=3.0)
+    make_run(tmp_path, "gelu", 1, test=3.0, status="diverged")
+    lines = section_of(1, claim(LOWER), Results(tmp_path)).splitlines()
+    figure = "- figure: × 3.000, 95 % interval –, n = 1; geometric means 3.00000 and 1.00000"
+    assert [*lines[lines.index(figure) :]][:2] == [
+        figure,
+        "- left out: 1 of 2 runs of `gelu` diverged",
+    ]
+    assert (
+        "- experiment: test loss: of `gelu`; as a ratio to that of `relu` at its best learning "
+        "rate on the validation images, 0.1" in lines
+    )
+
+
+def test_the_mean_of_several_is_of_seeds_that_all_of_them_have(tmp_path: Path) -> None:
+    results = make_runs(tmp_path, relu=[4.0, 4.0], gelu=[1.0])
+    both = Side("s", ("relu", "gelu"), "mean").values(results, TEST_LOSS)
+    assert both == {0: pytest.approx(math.log(2.0), rel=1e-12)}
+
+
+@pytest.mark.parametrize(
+    ("ratio", "expected"),
+    [(1.5, "× 1.500"), (123.4, "× 123"), (0.01, "× 0.010"), (0.000496, "× 0.000496"),
+     (7.46e-6, "× 7.46e−06")],
+)  # fmt: skip
+def test_a_small_ratio_is_written_with_three_digits(ratio: float, expected: str) -> None:
+    assert TEST_LOSS.comparison(ratio) == expected
 
 
 def test_quantities_of_a_curve(tmp_path: Path) -> None:
@@ -228,12 +270,13 @@ def test_quantities_of_layers(tmp_path: Path) -> None:
     make_run(tmp_path, "gelu", 0, test=1.0, layers=layers)
     assert math.exp(value(tmp_path, GRADIENT)) == pytest.approx(0.5, rel=1e-12)
     assert value(tmp_path, DEAD) == pytest.approx(100 * 2 / 16, rel=1e-12)
+    assert value(tmp_path, DIED) == pytest.approx(100 * (2 / 16 - 1), rel=1e-12)
     assert value(tmp_path, OFF_CENTRE) == pytest.approx(0.5, rel=1e-12)
 
 
 def test_runs_without_layers_have_no_such_quantity(tmp_path: Path) -> None:
     results = make_runs(tmp_path, gelu=[1.0])
-    for quantity in (GRADIENT, DEAD, OFF_CENTRE):
+    for quantity in (GRADIENT, DEAD, DIED, OFF_CENTRE):
         assert Side("s", ("gelu",)).values(results, quantity) == {}
 
 

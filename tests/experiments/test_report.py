@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments import report
+from experiments.report.figures import within
 from experiments.runs import Record, write_json, write_metrics
 from tests.experiments.conftest import Smoke
 
@@ -184,3 +185,14 @@ def test_the_results_are_plain_json(smoke: Smoke):
     assert report.table([record], "linear").splitlines()[1].split()[:3] == [
         *("linear", f"{record['test_loss']:.5f}", "1.000")
     ]
+
+
+@given(st.lists(st.floats(-10, 10), min_size=1, max_size=9), st.floats(0.1, 1))
+def test_labels_stay_within_the_axes_and_apart(places: list[float], gap: float):
+    low, high = 0.0, gap * (len(places) - 1) + 1
+    moved = within(report.spread(places, gap), gap, low, high)
+    assert low - 1e-9 <= min(moved) <= max(moved) <= high + 1e-9
+    assert all(after - before > gap - 1e-9 for before, after in pairwise(sorted(moved)))
+    assert np.argsort(moved, kind="stable").tolist() == np.argsort(places, kind="stable").tolist()
+    kept = within(report.spread(places, gap), gap, -99, 99)  # room enough: nothing is moved
+    assert kept == report.spread(places, gap)

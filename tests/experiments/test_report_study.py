@@ -24,6 +24,7 @@ from experiments.report.statistics import (
     difference,
     groups,
     standings,
+    tail,
 )
 from experiments.report.study import StudyTable, as_csv
 from experiments.runs import write_json, write_metrics
@@ -72,16 +73,46 @@ def seeds(act: str, losses: Sequence[float | None], **rest: Any) -> list[dict[st
 
 @given(values)
 def test_the_interval_is_that_of_all_resamples(sample: list[float]):
-    """All n^n resamples, against random ones: within 5 deviations of their share below a limit."""
+    """With five values 3.06 of 3,125 resamples are below it: all of the least, four and another."""
+    n = len(sample)
+    interval = bootstrap(sample)
+    means = sorted(sum(each) / n for each in itertools.product(sample, repeat=n))
+    assert interval == pytest.approx(np.quantile(means, [tail(n), 1 - tail(n)]), abs=1e-9)
+    if n == 5:
+        least, second, *_, most_but_one, most = sorted(sample)
+        ends = [(4 * least + second) / 5, (4 * most + most_but_one) / 5]
+        assert interval == pytest.approx(ends, abs=0.1 * (most - least) + 1e-9)
+
+
+@given(st.lists(st.floats(-10, 10), min_size=6, max_size=8))
+def test_the_interval_of_many_values_is_that_of_random_resamples(sample: list[float]):
+    """Held against ten times as many others: within 5 deviations of the share below a limit."""
     interval = bootstrap(sample)
     assert interval is not None
-    means = sorted(sum(each) / len(each) for each in itertools.product(sample, repeat=len(sample)))
-    slack = 1e-9 * max(map(abs, sample)) + 1e-300
-    for limit, share in zip(interval, (0.025, 0.975), strict=True):
-        tolerance = 5 * math.sqrt(0.025 * 0.975 / 10_000)
-        low = means[max(0, math.floor((share - tolerance) * len(means)) - 1)]
-        high = means[min(len(means) - 1, math.ceil((share + tolerance) * len(means)))]
+    share = tail(n := len(sample))
+    others = np.random.default_rng(1).integers(n, size=(100_000, n))
+    means = np.sort(np.asarray(sample)[others].mean(axis=1))
+    slack, tolerance = 1e-9, 5 * math.sqrt(1.1 * share / 10_000)
+    for limit, below in zip(interval, (share, 1 - share), strict=True):
+        low = means[max(0, math.floor((below - tolerance) * len(means)))]
+        high = means[min(len(means) - 1, math.ceil((below + tolerance) * len(means)))]
         assert low - slack <= limit <= high + slack
+
+
+@pytest.mark.parametrize(("n", "student"), [(5, 2.7764), (6, 2.5706), (11, 2.2281), (31, 2.0423)])
+def test_the_tail_is_wider_for_few_values(n: int, student: float):
+    """Against Student's quantiles from a table, and a normal tail by the error function."""
+    expected = math.erfc(student * math.sqrt(n / (n - 1) / 2)) / 2
+    assert tail(n) == pytest.approx(expected, rel=0.1)
+    assert tail(10**6) == pytest.approx(0.025, rel=1e-4)
+
+
+def test_the_interval_of_five_values_holds_the_mean_as_often_as_is_said():
+    """Nine times in ten, where 2.5 % at each end would do so in 83 % of the samples."""
+    samples = np.random.default_rng(0).normal(size=(2000, 5))
+    intervals = [bootstrap(sample.tolist()) for sample in samples]
+    held = np.mean([each is not None and each[0] <= 0 <= each[1] for each in intervals])
+    assert 0.92 - 0.02 < held < 0.92 + 0.02  # a deviation is 0.006
 
 
 @given(values, st.floats(0.1, 10), st.floats(-5, 5))
@@ -280,6 +311,9 @@ def test_the_command_writes_the_same_files_for_the_same_results(
     svg = (tmp_path / "out" / "runs" / "rank.svg").read_text()
     for text in ("relu  (5 of 5)", "sign_ste  (4 of 5)", "bad  (0 of 5)"):
         assert f">{text}</text>" in svg
+    svg = (tmp_path / "out" / "runs" / "loss.svg").read_text()
+    for text in ("relu", "sign_ste  (4 of 5)"):  # of which one is lost
+        assert f">{text}</text>" in svg
 
 
 def test_one_learning_rate_has_no_figure_of_its_own(tmp_path: Path):
@@ -320,6 +354,34 @@ def test_unknown_metrics_are_named(tmp_path: Path, capsys: pytest.CaptureFixture
     assert capsys.readouterr().err == (
         "error: no run has the metric test_accuracy, only test_loss\n"
     )
+
+
+def test_a_baseline_without_a_run_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    write(STUDY, tmp_path)
+    out = ["-o", str(tmp_path / "out")]
+    assert report.main([str(tmp_path), "--baseline", "rellu", *out]) == 0
+    assert capsys.readouterr().err == (
+        "no run of the baseline rellu: nothing to compare with; did you mean 'relu'?\n"
+    )
+    for baseline in ("none", "gelu"):
+        assert report.main([str(tmp_path), "--baseline", baseline, *out]) == 0
+        assert not capsys.readouterr().err
+
+
+def test_a_copy_does_not_replace_that_of_another_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """Which learning rate got the plain directory depends on which was run first."""
+    write(seeds("relu", [0.1, 0.2]), tmp_path / "first")
+    write([made("relu", 0, 0.3), made("relu", 1, 0.4, lr=0.1)], tmp_path / "second")
+    kept = tmp_path / "kept"
+    assert report.main([str(tmp_path / "first"), "--compact", str(kept)]) == 0
+    before = {path: path.read_bytes() for path in kept.rglob("*.json")}
+    assert report.main([str(tmp_path / "first"), "--compact", str(kept)]) == 0
+    assert report.main([str(tmp_path / "second"), "--compact", str(kept)]) == 2
+    message = f"error: {kept / 'relu' / '1'} is of another run: move it away\n"
+    assert capsys.readouterr().err == message
+    assert {path: path.read_bytes() for path in kept.rglob("*.json")} == before
 
 
 def test_runs_that_have_not_ended_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -124,6 +124,11 @@ def test_every_study_of_the_project_can_be_planned(path: Path):
         ("lrs: [.inf]", "lrs: must be a number above 0, got inf"),
         ("lrs: fast", "lrs: must be a number above 0, got 'fast'"),
         ("workers: 0", "workers: must be above 0, got 0"),
+        (
+            "metric: test_accuracy",
+            "metric: must be one of test_loss, val_loss, best_epoch, epochs, seconds, "
+            "images_per_second, got 'test_accuracy'",
+        ),
         ("address: here", "address: only --address names a cluster"),
         ("gpus: 0.5", "--address and --gpus are for --engine ray"),
         ("settings: {model: {chanels: 3}}", "unknown config key model.chanels; did you mean"),
