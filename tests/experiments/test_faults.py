@@ -76,10 +76,12 @@ def test_a_read_only_folder_is_an_error_in_a_line(
 def test_a_clock_that_jumps_back_changes_no_duration(
     run: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
+    """Nor does it put off a checkpoint."""
     backwards = itertools.count(2e9, -3600)
     monkeypatch.setattr(time, "time", lambda: next(backwards))
-    assert run("relu", tmp_path, *ONE).code == 0
+    assert run("relu", tmp_path, *ONE, "--checkpoint_every", "0").code == 0
     directory = tmp_path / "autoencoder" / "relu" / "seed0"
+    assert "checkpoint in epoch 1, after step 1\n" in (directory / "log.txt").read_text()
     assert 0 < read_json(directory / "result.json")["seconds"] < 600
     assert all(0 < row["seconds"] < 600 for row in read_metrics(directory / "metrics.csv"))
 
