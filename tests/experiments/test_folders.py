@@ -81,6 +81,7 @@ def test_what_is_measured_is_the_scaled_images_middle(folder: Path):
     assert np.abs(found - middle).mean() < 0.02
 
 
+@pytest.mark.filterwarnings("ignore:This DataLoader will create 2 worker")  # on one core
 def test_augmentation_depends_on_seed_epoch_and_image_alone(folder: Path):
     data = Folder(str(folder), size=16, validation=10, batch_size=13)
 
