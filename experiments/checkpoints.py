@@ -12,6 +12,7 @@ import logging
 import mmap
 import os
 import struct
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,7 @@ def read(path: Path) -> dict[str, Any]:
     """
     verify(path)
     try:
+        require_unpacked(path)
         return torch.load(path, map_location="cpu", weights_only=True)
     except OSError:
         raise
@@ -107,6 +109,17 @@ def verify(path: Path) -> None:
         raise DamagedError("its end is missing")
     if comment != LABEL + digest.encode():
         raise DamagedError("its SHA-256 is not the one that was written with it")
+
+
+def require_unpacked(path: Path) -> None:
+    """Raises ValueError for a zip file that would take more memory than it has bytes.
+
+    What torch writes is not compressed; a stranger's file could be, and unpack to anything.
+    """
+    with zipfile.ZipFile(path) as file:
+        size = sum(part.file_size for part in file.infolist())
+    if size > path.stat().st_size:
+        raise ValueError(f"it would unpack to {size} bytes, more than it has")
 
 
 def is_whole(path: Path) -> bool:

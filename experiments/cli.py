@@ -27,7 +27,7 @@ from experiments import experiment as experiments
 from experiments.data import DataError, Images
 from experiments.options import UsageError, make_parser, parse, processes, readable_text
 from experiments.report import table
-from experiments.runs import HeldError, Run, RunError, held, read_json
+from experiments.runs import HeldError, Run, RunError, held, read_json, require_result
 from experiments.signals import Stopped, end_together, stopped_by_sigterm
 
 BUILT_IN = frozenset(surrogate.names())
@@ -274,7 +274,10 @@ def earlier_result(run: Run, root: Path) -> dict[str, Any] | None:
     """How the run ended, if it has. One that failed is tried again: its cause may be gone."""
     directory = run.find(root)
     result = directory and read_json(directory / "result.json")
-    return result if result and result["status"] != "failed" else None
+    if directory is None or result is None:
+        return None
+    require_result(directory, result)
+    return result if result["status"] != "failed" else None
 
 
 def config_yaml(run: Run, settings: dict[str, Any]) -> str:

@@ -22,6 +22,7 @@ from experiments import cli
 from experiments.engines.base import Engine, Orders
 from experiments.engines.scheduler import State, carry_out_all, look_up
 from experiments.experiment import EXPERIMENTS
+from experiments.files import printable
 from experiments.options import UsageError
 from experiments.progress import duration, progress, seconds_left
 from experiments.runs import commit
@@ -162,7 +163,7 @@ def print_end(states: Sequence[State], study: Study) -> None:
     for state in states:
         if state.status not in ("failed", "diverged") or state.result is None:
             continue
-        print(f"\n{state.job.name} {state.status}: {state.result['message']}")
+        print(f"\n{state.job.name} {state.status}: {state.result.get('message')}")
         if state.status == "failed" and state.directory is not None:
             path = state.directory / "log.txt"
             print(f"  the last lines of {path}:")
@@ -175,7 +176,8 @@ def print_end(states: Sequence[State], study: Study) -> None:
 
 def last_lines(path: Path) -> list[str]:
     try:
-        return path.read_text(errors="replace").splitlines()[-LAST_LINES:]
+        lines = path.read_text(errors="replace").splitlines()[-LAST_LINES:]
+        return [printable(line) for line in lines]
     except OSError as error:
         return [f"{error.strerror}"]
 

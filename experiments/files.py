@@ -30,6 +30,26 @@ class FileError(ValueError):
     """A file is not what it should be; the message says why, without the file's name."""
 
 
+def below(folder: Path, name: str) -> list[Path]:
+    """The files of that name in and below a folder, in order; links to folders are not followed.
+
+    Folders that cannot be read are left out, as are those that vanish while they are looked
+    through: a run's is made under another name.
+    """
+    found, folders = [], [str(folder)]
+    while folders:
+        try:
+            with os.scandir(folders.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.path)
+                    elif entry.name == name:
+                        found.append(Path(entry.path))
+        except OSError:
+            continue
+    return sorted(found)
+
+
 def read_bytes(path: Path, most: int) -> bytes:
     """The contents of an ordinary file of at most so many bytes.
 
@@ -137,6 +157,11 @@ def require_plain(value: Any, finite: bool = True) -> None:
 def is_printable(text: str) -> bool:
     """Whether a text has lines of printable characters and tabs alone, and not too many."""
     return len(text) <= LONGEST_TEXT and text.translate({9: " ", 10: " "}).isprintable()
+
+
+def printable(line: str) -> str:
+    """The line with a space for each sign that could be a command to a terminal."""
+    return "".join(sign if sign.isprintable() else " " for sign in line)
 
 
 def _parts(value: Any) -> Iterator[tuple[Any, int]]:

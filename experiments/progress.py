@@ -23,8 +23,9 @@ def seconds_left(states: Sequence[State], slots: int) -> float | None:
     """
     times: dict[str, list[float]] = {}
     for state in states:
-        if state.result is not None and state.status == "finished":
-            times.setdefault(state.job.run.act, []).append(state.result["seconds"])
+        finished = state.result if state.status == "finished" else None
+        if finished and finished.get("seconds") is not None:  # a file may be without
+            times.setdefault(state.job.run.act, []).append(finished["seconds"])
     if not times:
         return None
     everything = [seconds for each in times.values() for seconds in each]

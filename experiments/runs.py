@@ -28,6 +28,7 @@ import os
 import platform
 import re
 import shutil
+import stat
 import subprocess
 import tempfile
 import time
@@ -46,6 +47,7 @@ from experiments.files import (
     LARGEST_JSON,
     LARGEST_TABLE,
     FileError,
+    below,
     plain_json,
     read_bytes,
     read_text,
@@ -167,10 +169,19 @@ class Run:
 
 
 def require_no_links(directory: Path) -> None:
-    """Raises RunError if a run's directory has links in it: what is written would go elsewhere."""
+    """Raises RunError if a run's directory has links in it: what is written would go elsewhere.
+
+    Nor may it have pipes and the like, on which a run would wait.
+    """
     for path in (directory, *directory.rglob("*")):
-        if path.is_symlink():
+        try:
+            mode = path.lstat().st_mode
+        except FileNotFoundError:  # replaced by who is training it
+            continue
+        if stat.S_ISLNK(mode):
             raise RunError(f"{path} is a link; a run has none: put what it leads to in its place")
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            raise RunError(f"{path} is not an ordinary file; a run has no other: delete it")
 
 
 @contextmanager
@@ -216,9 +227,14 @@ class Record:
 def read(directory: Path) -> Record:
     """The record in a run's directory."""
     result = read_json(directory / "result.json")
+    require_result(directory, result)
+    return Record(directory, result, read_metrics(directory / "metrics.csv"))
+
+
+def require_result(directory: Path, result: Any) -> None:
+    """Raises RunError if what a directory's result.json holds is no result of a run."""
     if problem := wrong_with(result):
         raise RunError(f"{directory / 'result.json'} is not a run's result: {problem}")
-    return Record(directory, result, read_metrics(directory / "metrics.csv"))
 
 
 def wrong_with(result: Any) -> str | None:
@@ -247,17 +263,18 @@ def wrong_with(result: Any) -> str | None:
 def records(folder: Path) -> tuple[list[Record], list[str]]:
     """All runs below a folder that have ended, and what is wrong with those that are damaged."""
     found, problems = [], []
-    for path in sorted(folder.rglob("result.json")):
+    for path in below(folder, "result.json"):
         try:
             found.append(read(path.parent))
         except (RunError, OSError) as error:
-            problems.append(str(error))
+            if os.path.lexists(path):  # or else it has just gone, as the run is tried again
+                problems.append(str(error))
     return found, problems
 
 
 def unfinished(folder: Path) -> int:
     """How many runs below a folder have been started and have not ended."""
-    started = [path.parent for path in folder.rglob("identity.json")]
+    started = [path.parent for path in below(folder, "identity.json")]
     return sum(
         not (each / "result.json").exists() and not each.name.startswith(".")  # left by a kill
         for each in started

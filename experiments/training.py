@@ -129,10 +129,7 @@ class EventFile(TensorBoardLogger):
     """TensorBoard's events in the run's directory, without another copy of its settings."""
 
     def __init__(self, directory: Path, first_step: int) -> None:
-        # TensorBoard reads a directory's files by name, that is by the second of their making, and
-        # then by process: one of this second has to come to be in another.
-        if list(directory.glob(f"events.out.tfevents.{int(time.time())}.*")):
-            time.sleep(1)
+        make_way(directory)
         # What an earlier process logged from `first_step` on is purged: it is logged again.
         super().__init__(
             directory, name="", version="", default_hp_metric=False, purge_step=first_step
@@ -140,6 +137,24 @@ class EventFile(TensorBoardLogger):
 
     def save(self) -> None:
         FabricTensorBoardLogger.save(self)
+
+
+def make_way(directory: Path) -> None:
+    """Lets the event file to come be the last one by its name, also if the clock has jumped back.
+
+    TensorBoard reads a directory's files by name, that is by the second of their making, and then
+    by process.
+    """
+    now = latest = int(time.time())
+    for path in sorted(directory.glob("events.out.tfevents.*"), reverse=True):
+        name, second, rest = path.name[:20], path.name[20:30], path.name[30:]
+        if not second.isdecimal():
+            continue  # not one of ours
+        if int(second) > latest:
+            path.rename(directory / f"{name}{latest:010d}{rest}")
+        latest = min(int(second), latest) - 1
+    if list(directory.glob(f"events.out.tfevents.{now:010d}.*")):
+        time.sleep(1)
 
 
 class Settings(Callback):

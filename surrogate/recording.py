@@ -7,13 +7,14 @@ numpy alone: a file is read back without torch's or anybody's pickles.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from operator import add
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -199,6 +200,7 @@ class SiteRecord:
 
 _COUNTS = ("steps", "units", "dead", "measured", "saturated")
 _FORMAT = "surrogate probe 1"
+_LARGEST = 2**28  # bytes of a file unpacked: it may be a stranger's
 
 
 class Recording:
@@ -293,6 +295,7 @@ class Recording:
         if "format" not in arrays or str(arrays["format"]) != _FORMAT:
             raise ValueError(f"not a recording of the format {_FORMAT!r}")
         try:
+            _require_shapes(arrays)
             recording = cls([str(site) for site in arrays["sites"]])
             for i, epoch in enumerate(arrays["epochs"].tolist()):
                 records = {
@@ -330,17 +333,45 @@ class Recording:
 
         Raises:
             OSError: it can't be read.
-            ValueError: it is no such file.
+            ValueError: it is no such file, or has more than 256 MB unpacked.
         """
         try:
-            with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as found:
+            if not stat.S_ISREG(os.stat(path).st_mode):
+                raise ValueError("it is not an ordinary file")
+            with ZipFile(path) as packed:
+                unpacked = sum(part.file_size for part in packed.infolist())
+            if unpacked > _LARGEST:
+                raise ValueError(f"it has {unpacked} bytes unpacked, more than {_LARGEST}")
+            with np.load(path, allow_pickle=False) as found:
                 return cls.from_arrays({name: found[name] for name in found.files})
-        except (ValueError, EOFError, AttributeError, BadZipFile) as error:
+        except (ValueError, EOFError, AttributeError, BadZipFile, MemoryError) as error:
             raise ValueError(f"{os.fspath(path)} is not a probe's recording: {error}") from error
 
     def __repr__(self) -> str:
         sites, epochs = counted(len(self.sites), "site"), counted(len(self.epochs), "epoch")
         return f"Recording of {sites} over {epochs}"
+
+
+def _require_shapes(arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Raises ValueError unless each array has the kind and shape that `to_arrays` gives it."""
+    shape = (arrays["epochs"].size, arrays["sites"].size)
+    wanted: dict[str, tuple[str, tuple[int, ...]]] = {
+        "epochs": ("iu", shape[:1]),
+        "sites": ("U", shape[1:]),
+        "pairs": ("U", shape),
+        "tallies": ("iu", (*shape, len(_COUNTS))),
+    }
+    for kind, edges in EDGES.items():
+        wanted[f"{kind}.edges"] = ("f", edges.shape)
+    for name, kind in QUANTITIES.items():
+        wanted[f"{name}.counts"] = ("iu", (*shape, len(EDGES[kind]) + 1))
+        wanted[f"{name}.numbers"] = ("f", (*shape, len(_NUMBERS)))
+    for name, (kind, expected) in wanted.items():
+        array = arrays[name]
+        if array.size == 0 and 0 in expected:
+            continue
+        if array.dtype.kind not in kind or array.dtype.itemsize == 0 or array.shape != expected:
+            raise ValueError(f"{name} is of {array.dtype} and {array.shape}, not {expected}")
 
 
 def _distribution(arrays: Mapping[str, NDArray[Any]], name: str, i: int, j: int) -> Distribution:

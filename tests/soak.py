@@ -31,13 +31,14 @@ from pathlib import Path
 from typing import Any, Self
 
 from experiments.engines.local import PROJECT, environment, start_server
+from experiments.files import below
 from experiments.runs import commit, read_json, versions, write, write_json
 from experiments.signals import stopped_by_sigterm
 from tests import soak_page
 from tests.same import differences, events, table
 
 STARTING = 0.2  # share of the kills that come before training (again) has begun
-LONGEST = 60.0  # seconds that a life may take to begin, or those to end that a kill has left alone
+LONGEST = 300.0  # seconds that a life may take to begin, or those to end that a kill has left alone
 
 
 @dataclass(frozen=True)
@@ -166,7 +167,7 @@ def session(leader: int) -> dict[int, int]:
 
 def begun(runs: Path) -> list[int]:
     """When each run has begun, or gone on with, its last epoch: layers.csv is written then."""
-    return [path.stat().st_mtime_ns for path in sorted(runs.rglob("layers.csv"))]
+    return [path.stat().st_mtime_ns for path in below(runs, "layers.csv")]
 
 
 def killed(life: Life, runs: Path, span: float, draw: random.Random) -> dict[str, Any] | None:

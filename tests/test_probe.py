@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import copy
+import io
 import math
+import os
 from collections.abc import Callable
 from pathlib import Path
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 import pytest
@@ -484,6 +487,52 @@ def test_files_that_are_no_recordings(probe: Probe, tmp_path: Path, content: byt
         Recording.load(path)
     with pytest.raises(FileNotFoundError):
         Recording.load(tmp_path / "absent.npz")
+
+
+def header(dtype: str, shape: tuple[int, ...]) -> bytes:
+    """The first bytes of an array in a file."""
+    file = io.BytesIO()
+    described = {"descr": dtype, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, described)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "problem"),
+    [
+        ("epochs", header("<i8", (2**18,)) + bytes(2**21), "more than 1048576"),
+        ("other", bytes(2**21), "more than 1048576"),
+        ("epochs", header("<i8", (10**15,)), "Unable to allocate"),
+        ("epochs", header("<i8", ()) + bytes(8), "epochs is of int64"),
+        ("epochs", header("<f8", (2,)) + bytes(16), "epochs is of float64"),
+        ("sites", header("<U0", (10**12,)), "sites is of <U0"),
+        ("sites", b"no array", ""),
+    ],
+)
+def test_files_of_strangers_are_read_within_bounds(
+    probe: Probe,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    content: bytes,
+    problem: str,
+):
+    monkeypatch.setattr("surrogate.recording._LARGEST", 2**20)
+    path = tmp_path / "probe.npz"
+    probe.recording.save(path)
+    with ZipFile(path) as file:
+        parts = {part: file.read(part) for part in file.namelist()} | {f"{name}.npy": content}
+    with ZipFile(path, "w", ZIP_DEFLATED) as file:
+        for part, packed in parts.items():
+            file.writestr(part, packed)
+    with pytest.raises(ValueError, match=rf"probe\.npz is not a probe's recording: .*{problem}"):
+        Recording.load(path)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path):
+    os.mkfifo(tmp_path / "probe.npz")
+    with pytest.raises(ValueError, match="it is not an ordinary file"):
+        Recording.load(tmp_path / "probe.npz")
 
 
 @pytest.mark.parametrize(

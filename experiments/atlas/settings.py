@@ -10,13 +10,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import torch
-import yaml
 from torch import Tensor
 
 import surrogate
 from experiments.atlas.network import Layer, Network, Parameter
+from experiments.files import LARGEST_YAML, FileError, plain_yaml, read_text
 from experiments.options import UsageError
 from surrogate import SurrogateActivation
 from surrogate.describe import did_you_mean
@@ -141,9 +142,8 @@ def filled(text: str, letters: Mapping[str, str]) -> str:
 def read_config(path: str) -> dict[str, str]:
     """What a YAML file says of the network: text by name."""
     try:
-        with open(path, encoding="utf-8") as file:
-            content = yaml.safe_load(file)
-    except (OSError, yaml.YAMLError) as error:
+        content = plain_yaml(read_text(Path(path), LARGEST_YAML))
+    except (OSError, FileError) as error:
         raise UsageError(f"--config {path}: {error}") from error
     if not isinstance(content, dict):
         raise UsageError(f"--config {path}: expected lines such as A0: [[1, 2], [3, 4]]")
@@ -161,8 +161,8 @@ def _pair(text: str) -> SurrogateActivation:
 def _array(name: str, text: str) -> Tensor:
     message = f"{name}: expected finite numbers such as [[1, 0.5], [0, 1]], got {text!r}"
     try:
-        array = torch.tensor(yaml.safe_load(text), dtype=torch.float64)
-    except (yaml.YAMLError, TypeError, ValueError) as error:
+        array = torch.tensor(plain_yaml(text), dtype=torch.float64)
+    except (TypeError, ValueError) as error:
         raise UsageError(message) from error
     if not array.isfinite().all() or not array.numel() or array.dim() not in (1, 2):
         raise UsageError(message)

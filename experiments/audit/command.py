@@ -22,10 +22,11 @@ from experiments import experiment as experiments
 from experiments.audit.figures import draw
 from experiments.audit.files import FILES, Audited, audited, save
 from experiments.audit.tables import table
+from experiments.checkpoints import DamagedError, read
 from experiments.data import Images
-from experiments.files import plain_yaml
+from experiments.files import below, plain_yaml
 from experiments.options import UsageError
-from experiments.runs import commit, folder_name, read_json, versions
+from experiments.runs import RunError, commit, folder_name, read_json, versions
 from surrogate.audit import Audit, Settings
 
 Data = Callable[[str, str], Images[Any]]
@@ -112,10 +113,10 @@ def directories(folders: Sequence[Path]) -> list[Path]:
     found: dict[Path, None] = {}
     for folder in folders:
         names = ("identity.json", "audit.json")
-        below = sorted({path.parent for name in names for path in folder.rglob(name)})
-        if not below:
+        own = sorted({path.parent for name in names for path in below(folder, name)})
+        if not own:
             raise UsageError(f"no run in {folder}")
-        found |= dict.fromkeys(below)
+        found |= dict.fromkeys(own)
     return list(found)
 
 
@@ -172,7 +173,15 @@ def checkpoints(directory: Path) -> Iterator[tuple[int, Path]]:
     if kept:
         yield from sorted(kept.items())
     elif (last := folder / "last.ckpt").exists():
-        yield torch.load(last, map_location="cpu", weights_only=True)["epoch"] + 1, last
+        yield weights_in(last)["epoch"] + 1, last
+
+
+def weights_in(path: Path) -> dict[str, Any]:
+    """What a checkpoint holds."""
+    try:
+        return read(path)
+    except DamagedError as error:
+        raise RunError(f"{path} is damaged: {error}") from error
 
 
 @cache
@@ -187,6 +196,7 @@ def audit_weights(
     """The audit of a checkpoint, in training mode, on the CPU in float32."""
     from experiments.training import Training  # seconds to import
 
+    weights_in(path)  # it is whole
     training = Training.load_from_checkpoint(path, map_location="cpu", weights_only=True)
     chosen = batches_of(images, size, batches, settings.seed)
     return surrogate.audit(

@@ -6,7 +6,6 @@ in the cache, where torchvision downloads them to. Nothing is parsed before its 
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import math
 import os
@@ -18,10 +17,12 @@ from typing import NamedTuple
 import numpy as np
 
 from experiments.data.images import DataError, Images, ImageSet, image_sets
+from experiments.files import FileError, read_bytes
 from experiments.numbers import PositiveInt
 
 SYSTEM_FOLDER = Path("/usr/share/datasets/fashion-mnist")
 VALIDATION_IMAGES = 5_000
+GZIP = 16 + zlib.MAX_WBITS  # zlib's word for a gzip file
 
 
 class File(NamedTuple):
@@ -117,16 +118,19 @@ def download() -> Path:
 def read(path: Path) -> bytes:
     """The unpacked contents of a data file, verified."""
     expected = FILES[path.stem]
-    size = 4 + 4 * len(expected.shape) + math.prod(expected.shape)
+    size = header_size(expected.shape) + math.prod(expected.shape)
+    stream = zlib.decompressobj(wbits=GZIP)
     try:
-        with gzip.open(path) as file:
-            data = file.read(size + 1)  # no more, whatever the file would unpack to
+        packed = read_bytes(path, size + size // 1000 + 2**16)  # of bytes that do not get smaller
+        if not packed.startswith(b"\x1f\x8b"):
+            raise FileError("Not a gzipped file")
+        data = stream.decompress(packed, size + 1)  # no more, whatever they would unpack to
     except FileNotFoundError:
         raise unusable(path, "does not exist") from None
-    except EOFError:
-        raise unusable(path, "is cut short") from None
-    except (OSError, zlib.error) as error:
+    except (OSError, FileError, zlib.error) as error:
         raise unusable(path, f"cannot be read: {error}") from error
+    if len(data) <= size and not stream.eof:
+        raise unusable(path, "is cut short")
     if hashlib.sha256(data).hexdigest() != expected.sha256:
         raise unusable(path, "is damaged: its contents do not have the right checksum")
     return data
@@ -137,6 +141,11 @@ def unusable(path: Path, problem: str) -> DataError:
         f"{path} {problem}.\nInstall (again) the Debian package dataset-fashion-mnist, give the "
         "folder of its four .gz files with --data.root, or delete a bad download to repeat it."
     )
+
+
+def header_size(shape: tuple[int, ...]) -> int:
+    """Bytes of an IDX file before its values."""
+    return 4 + 4 * len(shape)
 
 
 def parse_idx(data: bytes, shape: tuple[int, ...]) -> np.ndarray:

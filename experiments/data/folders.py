@@ -6,7 +6,9 @@ a square and may be mirrored; to be measured, each is scaled and its middle is c
 
 from __future__ import annotations
 
+import io
 import math
+import os
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,12 +22,14 @@ from experiments.data.batches import EpochShuffle
 from experiments.data.fashion_mnist import cache_folder
 from experiments.data.images import DataError, Images, Part, held_out
 from experiments.data.mnist import reason
+from experiments.files import read_bytes
 from experiments.numbers import NonNegativeInt, PositiveInt
 
 VALIDATION_FILES = 500
 SMALLEST_PART = 0.35  # of an image's area, to train on
 FORMATS = ("JPEG", "PNG", "PPM", "BMP", "TIFF", "WEBP")
 LARGEST_IMAGE = 2**26  # pixels
+LARGEST_FILE = 2**28  # bytes
 MARGIN = 0.875  # side of the middle that is measured, of the scaled image's
 
 
@@ -171,7 +175,8 @@ def read_image(path: str) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of odd files
-            with Path(path).open("rb") as file, Image.open(file, formats=FORMATS) as image:
+            file = io.BytesIO(read_bytes(Path(path), LARGEST_FILE))
+            with Image.open(file, formats=FORMATS) as image:
                 if math.prod(image.size) > LARGEST_IMAGE:
                     raise ValueError(f"it has more than {LARGEST_IMAGE} pixels")
                 return image.convert("RGB")
@@ -180,16 +185,29 @@ def read_image(path: str) -> Any:
 
 
 def listed(folder: Path) -> tuple[list[tuple[str, int]], list[str]]:
-    """The image files of a folder with the number of their class, and the names of the classes."""
-    from torchvision.datasets import ImageFolder
+    """The image files of a folder with the number of their class, and the names of the classes.
+
+    As torchvision's `ImageFolder` finds them, but that links to folders within a class are not
+    followed: they could go round in circles.
+    """
+    from torchvision.datasets.folder import IMG_EXTENSIONS
 
     try:
-        found = ImageFolder(str(folder))
-    except FileNotFoundError as error:  # it names the classes without a single image
-        raise DataError(
-            f"{folder} is not a folder of images in a folder per class: {reason(error)}"
-        ) from error
-    return found.samples, found.classes
+        classes = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir())
+    except OSError:
+        classes = []
+    samples: list[tuple[str, int]] = []
+    empty = []
+    for number, name in enumerate(classes):
+        below = sorted(os.walk(folder / name))
+        files = [os.path.join(path, file) for path, _, names in below for file in sorted(names)]
+        found = [(file, number) for file in files if file.lower().endswith(IMG_EXTENSIONS)]
+        samples += found
+        empty += [] if found else [name]
+    if empty or not classes:
+        problem = f"there is none for {', '.join(empty)}" if empty else "there is no class"
+        raise DataError(f"{folder} is not a folder of images in a folder per class: {problem}")
+    return samples, classes
 
 
 def chosen(files: Sequence[tuple[str, int]], indices: np.ndarray) -> list[tuple[str, int]]:

@@ -1,9 +1,21 @@
-"""MNIST in memory, as torchvision has it."""
+"""MNIST in memory, of the same files as Fashion-MNIST; torchvision downloads it."""
 
 from __future__ import annotations
 
-from experiments.data.fashion_mnist import VALIDATION_IMAGES, cache_folder
+import math
+from pathlib import Path
+
+import numpy as np
+
+from experiments.data.fashion_mnist import (
+    FILES,
+    VALIDATION_IMAGES,
+    cache_folder,
+    header_size,
+    parse_idx,
+)
 from experiments.data.images import DataError, Images, ImageSet, image_sets
+from experiments.files import FileError, read_bytes
 from experiments.numbers import PositiveInt
 
 
@@ -26,29 +38,51 @@ class MNIST(Images[ImageSet]):
         validation: PositiveInt = VALIDATION_IMAGES,
         drop_last: bool = False,
     ) -> None:
-        from torchvision import datasets  # seconds to import
-
-        folder = root or str(cache_folder())
-        try:
-            parts = [datasets.MNIST(folder, train=train, download=True) for train in (True, False)]
-        except (OSError, RuntimeError) as error:
-            raise DataError(
-                f"MNIST is not in {folder} and cannot be downloaded: {reason(error)}\n"
-                "Give the folder that torchvision keeps it in (the one above MNIST/raw) with "
-                "--data.root, or connect to the internet."
-            ) from error
-        except (AssertionError, ArithmeticError, LookupError, ValueError) as error:
-            raise damaged(folder, repr(error)) from error
-        train, test = ((part.data.numpy(), part.targets.numpy()) for part in parts)
-        for images, labels in (train, test):
-            if images.shape != (len(labels), 28, 28) or not (labels < 10).all():
-                raise damaged(folder, f"images {images.shape} for labels {labels.shape}")
+        arrays = load(Path(root).expanduser() if root else cache_folder())
+        train, test = (
+            (arrays[f"{part}-images-idx3-ubyte"], arrays[f"{part}-labels-idx1-ubyte"])
+            for part in ("train", "t10k")
+        )
         super().__init__(
             *image_sets(train, test, validation, limit), (1, 28, 28), 10, batch_size, drop_last
         )
 
 
-def damaged(folder: str, problem: str) -> DataError:
+def load(folder: Path) -> dict[str, np.ndarray]:
+    """The four arrays, from where torchvision keeps them below the folder, or downloads them to."""
+    raw = folder / "MNIST" / "raw"
+    if not all((raw / name).exists() for name in FILES):
+        download(folder)
+    try:
+        arrays = {
+            name: parse_idx(read_bytes(raw / name, header_size(shape) + math.prod(shape)), shape)
+            for name, (shape, _) in FILES.items()
+        }
+    except (OSError, FileError, DataError) as error:
+        raise damaged(folder, str(error)) from error
+    for name, array in arrays.items():
+        if array.ndim == 1 and array.max() > 9:
+            raise damaged(folder, f"{name} has the label {array.max()}")
+    return arrays
+
+
+def download(folder: Path) -> None:
+    from torchvision import datasets  # seconds to import, and rarely needed
+
+    old = folder / "MNIST" / "processed"
+    if old.exists():  # torchvision would read what is there
+        raise DataError(f"{old} is of an old version of torchvision: delete it")
+    try:
+        datasets.MNIST(str(folder), download=True)
+    except (OSError, RuntimeError) as error:
+        raise DataError(
+            f"MNIST is not in {folder} and cannot be downloaded: {reason(error)}\n"
+            "Give the folder that torchvision keeps it in (the one above MNIST/raw) with "
+            "--data.root, or connect to the internet."
+        ) from error
+
+
+def damaged(folder: Path, problem: str) -> DataError:
     return DataError(f"MNIST in {folder} is damaged: {problem}. Delete it to download it again.")
 
 

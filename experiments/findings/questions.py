@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from experiments.files import below
 from experiments.probe.runs import (
     NUMBERS,
     Probed,
@@ -39,7 +40,7 @@ def questions(folder: Path) -> str:
     Raises:
         ValueError: a file is damaged.
     """
-    if not any(folder.rglob("probe.npz")):
+    if not below(folder, "probe.npz"):
         return f"Not run yet: `{STUDY}`, then `{KEEP}`."
     runs, problems = read([folder])
     if problems:

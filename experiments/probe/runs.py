@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from experiments.runs import RunError, read_json
+from experiments.files import below
+from experiments.runs import RunError, flat, read_json
 from surrogate.recording import Distribution, Recording, SiteRecord
 
 HALF = 0.5  # the share of the samples that the preferred region has
@@ -58,7 +59,7 @@ def read(folders: Iterable[Path]) -> tuple[list[Probed], list[str]]:
     found: dict[Path, Probed] = {}
     problems: list[str] = []
     for folder in folders:
-        paths = sorted(folder.rglob("probe.npz"))
+        paths = below(folder, "probe.npz")
         if not paths:
             problems.append(f"no probe.npz in {folder}: was the run made with --probe true?")
         for path in paths:
@@ -78,11 +79,14 @@ def read_run(directory: Path) -> Probed:
     """
     recording = Recording.load(directory / "probe.npz")
     said: Any = read_json(directory / "result.json") or read_json(directory / "identity.json")
-    if not isinstance(said, dict) or not {"act", "seed", "config"} <= said.keys():
+    kinds = {"act": str, "seed": int, "config": dict}
+    if not isinstance(said, dict) or not all(
+        isinstance(said.get(name), kind) for name, kind in kinds.items()
+    ):
         raise ValueError(f"{directory} has neither result.json nor identity.json of a run")
     if not recording.epochs:
         raise ValueError(f"{directory}: no epoch has been recorded yet")
-    lr = said["config"].get("optimizer", {}).get("lr", math.nan)
+    lr = flat(said["config"]).get("optimizer.lr", math.nan)
     return Probed(directory, said["act"], said["seed"], lr, recording)
 
 

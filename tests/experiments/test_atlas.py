@@ -351,6 +351,16 @@ def test_bad_options_are_explained(
     assert not list(tmp_path.iterdir())
 
 
+def test_a_config_of_a_stranger_takes_no_time(tmp_path: Path) -> None:
+    levels = [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 12)]
+    for text in ("a0: &a0 [1]\n" + "\n".join(levels), "A0: " + "[" * 30_000, "A0: &a [*a]"):
+        (tmp_path / "net.yaml").write_text(text)
+        with pytest.raises(UsageError, match=r"it has an alias|nested deeper than 20 levels"):
+            command.read_config(str(tmp_path / "net.yaml"))
+    with pytest.raises(UsageError, match="expected finite numbers"):
+        make_network(["relu"], {"A0": "[" * 5000 + "]" * 5000})
+
+
 def test_a_config_must_be_a_mapping(tmp_path: Path) -> None:
     (tmp_path / "list.yaml").write_text("- 1\n")
     with pytest.raises(UsageError, match="expected lines such as A0"):

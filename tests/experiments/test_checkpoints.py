@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import zipfile
@@ -147,6 +148,24 @@ def test_none_is_taken_where_none_is(tmp_path: Path, caplog: pytest.LogCaptureFi
     assert newest(tmp_path) is None
     assert newest(tmp_path / "absent") is None
     assert caplog.text == ""
+
+
+def test_it_does_not_unpack_to_more_than_it_has(last: Path):
+    """With the SHA-256 of a stranger who knows how it is made."""
+    write(last, {"weights": torch.zeros(2**20)})
+    with zipfile.ZipFile(last) as file:
+        parts = {name: file.read(name) for name in file.namelist()}
+    with zipfile.ZipFile(last, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, part in parts.items():
+            file.writestr(name, part)
+        file.comment = bytes(checkpoints.COMMENT)
+    content = last.read_bytes()[: -checkpoints.COMMENT]
+    digest = hashlib.sha256(content).hexdigest()
+    last.write_bytes(content + checkpoints.LABEL + digest.encode())
+    assert is_whole(last)
+    assert torch.load(last, weights_only=True)["weights"].shape == (2**20,)
+    with pytest.raises(DamagedError, match=r"would unpack to \d+ bytes, more than it has"):
+        read(last)
 
 
 def test_code_is_not_run(last: Path, tmp_path: Path):

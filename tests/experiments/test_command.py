@@ -456,8 +456,13 @@ def test_a_damaged_result_is_named(run: Command, tmp_path: Path):
     options = ("--baseline", "none", "--trainer.max_epochs", "1")
     assert run("relu", tmp_path, *options).code == 0
     path = tmp_path / "autoencoder" / "relu" / "seed0" / "result.json"
-    path.write_text("{")
-    outcome = run("relu", tmp_path, *options)
-    assert outcome.code == 2
-    assert f"{path} is damaged" in outcome.err
-    assert path.read_text() == "{"
+    for text, problem in (
+        ("{", "is damaged"),
+        ("[1]", "is not a run's result: it is no object"),
+        ('{"status": "finished"}', "is not a run's result: it has no act"),
+    ):
+        path.write_text(text)
+        outcome = run("relu", tmp_path, *options)
+        assert outcome.code == 2
+        assert f"{path} {problem}" in outcome.err
+        assert path.read_text() == text

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import shutil
 from pathlib import Path
 
@@ -78,6 +79,15 @@ def unpack(path: Path) -> None:
     path.write_bytes(gzip.decompress(path.read_bytes()))
 
 
+def replace_by_a_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def give_a_long_name(path: Path) -> None:
+    path.write_bytes(b"\x1f\x8b\x08\x08\0\0\0\0\0\3" + b"a" * 2**20)
+
+
 def replace_by_a_folder(path: Path) -> None:
     path.unlink()
     path.mkdir()
@@ -91,6 +101,8 @@ def replace_by_a_folder(path: Path) -> None:
         (pack_something_else, "is damaged: its contents do not have the right checksum"),
         (pack_much_more, "is damaged"),
         (unpack, "cannot be read: Not a gzipped file"),
+        (replace_by_a_pipe, "cannot be read: it is not an ordinary file"),
+        (give_a_long_name, "cannot be read: it has more than"),
         (replace_by_a_folder, "cannot be read: .*Is a directory"),
         (Path.unlink, "does not exist"),
     ],
@@ -152,30 +164,60 @@ def test_it_is_downloaded_once_and_then_found_in_the_cache(
     assert downloads == [str(no_data / "surrogate")]
 
 
-def test_mnist_is_torchvisions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    images = torch.arange(20 * 28 * 28).reshape(20, 28, 28).to(torch.uint8)
-    labels = torch.arange(20) % 10
+@pytest.fixture
+def mnist(tmp_path: Path, original: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that torchvision has downloaded MNIST to: Fashion-MNIST's files, unpacked."""
 
-    class Found:
-        def __init__(self, root: str, train: bool, download: bool) -> None:
-            assert (root, download) == (str(tmp_path), True)
-            self.data, self.targets = (images, labels) if train else (images[:6], labels[:6])
+    def online(root: str, download: bool) -> None:
+        raw = Path(root) / "MNIST" / "raw"
+        raw.mkdir(parents=True)
+        for name in data.FILES:
+            (raw / name).write_bytes(gzip.decompress((original / f"{name}.gz").read_bytes()))
 
-    class Missing:
-        def __init__(self, root: str, train: bool, download: bool) -> None:
-            raise RuntimeError("Error downloading train-images:\n<urlopen error no network>")
+    with monkeypatch.context() as patch:
+        patch.setattr("torchvision.datasets.MNIST", online)
+        MNIST(str(tmp_path))
+    return tmp_path
 
-    monkeypatch.setattr("torchvision.datasets.MNIST", Found)
-    parts = MNIST(str(tmp_path), validation=5)
-    assert (len(parts.train), len(parts.val), len(parts.test)) == (15, 5, 6)
-    assert torch.equal(parts.test.images[:, 0], images[:6])
-    pixels = torch.cat([parts.train.images, parts.val.images]).flatten(1)
-    assert sorted(map(tuple, pixels.tolist())) == sorted(map(tuple, images.flatten(1).tolist()))
-    monkeypatch.setattr("torchvision.datasets.MNIST", Missing)
+
+def test_mnist_is_downloaded_by_torchvision_and_then_found(mnist: Path):
+    fashion, parts = FashionMNIST(validation=5), MNIST(str(mnist), validation=5)
+    for name in ("train", "val", "test"):
+        expected, found = getattr(fashion, name), getattr(parts, name)
+        assert torch.equal(found.images, expected.images)
+        assert torch.equal(found.labels, expected.labels)
+
+
+def test_without_mnist_the_error_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def offline(root: str, download: bool) -> None:
+        raise RuntimeError("Error downloading\n<urlopen error no network>")
+
+    monkeypatch.setattr("torchvision.datasets.MNIST", offline)
     with pytest.raises(
         DataError, match=r"cannot be downloaded: <urlopen error no network>\n.*root"
     ):
         MNIST(str(tmp_path))
+    (tmp_path / "MNIST" / "processed").mkdir(parents=True)
+    with pytest.raises(DataError, match="processed is of an old version of torchvision: delete it"):
+        MNIST(str(tmp_path))
+
+
+def test_mnist_of_a_stranger_is_read_within_bounds(mnist: Path):
+    path = mnist / "MNIST" / "raw" / "t10k-labels-idx1-ubyte"
+    intact = path.read_bytes()
+    for content, problem in (
+        (intact[:-1] + b"\x0a", "t10k-labels-idx1-ubyte has the label 10"),
+        (intact + b"\0", "it has more than 10008 bytes"),
+        (intact[:-1], "not an IDX file"),
+        (bytes([0, 0, 13, 1]) + intact[4:], "not an IDX file"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(DataError, match=f"is damaged: {problem}"):
+            MNIST(str(mnist))
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(DataError, match="is damaged: it is not an ordinary file"):
+        MNIST(str(mnist))
 
 
 def test_the_order_is_a_function_of_seed_and_epoch_alone():

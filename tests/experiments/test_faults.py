@@ -7,6 +7,7 @@ import itertools
 import os
 import time
 from argparse import Namespace
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,9 @@ import pytest
 import torch
 
 from experiments import compare, runs, training
-from experiments.engines.base import Orders
+from experiments.engines.base import Ended, Orders
 from experiments.engines.local import Local
-from experiments.runs import RunError, read_json, read_metrics
+from experiments.runs import Run, RunError, read_json, read_metrics
 from tests.experiments.conftest import Command
 
 ONE = ("--baseline", "none", "--trainer.max_epochs", "1")
@@ -76,10 +77,12 @@ def test_a_read_only_folder_is_an_error_in_a_line(
 def test_a_clock_that_jumps_back_changes_no_duration(
     run: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
+    """Nor does it put off a checkpoint."""
     backwards = itertools.count(2e9, -3600)
     monkeypatch.setattr(time, "time", lambda: next(backwards))
-    assert run("relu", tmp_path, *ONE).code == 0
+    assert run("relu", tmp_path, *ONE, "--checkpoint_every", "0").code == 0
     directory = tmp_path / "autoencoder" / "relu" / "seed0"
+    assert "checkpoint in epoch 1, after step 1\n" in (directory / "log.txt").read_text()
     assert 0 < read_json(directory / "result.json")["seconds"] < 600
     assert all(0 < row["seconds"] < 600 for row in read_metrics(directory / "metrics.csv"))
 
@@ -125,6 +128,22 @@ def test_workers_are_not_forked_from_a_process_with_threads():
     assert engine.context.get_start_method() == "forkserver"
 
 
+def test_where_no_process_can_be_forked_a_run_waits_for_another_worker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def no_more(process: Any) -> None:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    engine = Local(1, None, Orders("", (), 1, None))  # type: ignore[arg-type]
+    monkeypatch.setattr(ForkServerProcess, "start", no_more)
+    run = Run("autoencoder", "relu", "ReLU() / Exact()", None, 0, {})
+    engine.start(run, tmp_path)
+    reason = "no process: BlockingIOError: [Errno 11] Resource temporarily unavailable"
+    assert engine.wait(0) == [Ended(run, None, reason, lost=True)]
+    assert engine.wait(0) == []
+    engine.close()
+
+
 def test_a_run_with_a_link_in_it_is_refused(run: Command, tmp_path: Path):
     """What is written would go where the link leads, in a folder that a stranger packed."""
     precious = tmp_path / "precious.txt"
@@ -138,6 +157,10 @@ def test_a_run_with_a_link_in_it_is_refused(run: Command, tmp_path: Path):
     assert outcome.code == 2
     assert outcome.err.startswith(f"error: {directory / 'log.txt'} is a link; a run has none")
     assert precious.read_text() == "mine"
+    (directory / "log.txt").unlink()
+    os.mkfifo(directory / "log.txt")  # nor is a pipe waited for
+    outcome = run("relu", tmp_path / "runs", *ONE)
+    assert outcome.err.startswith(f"error: {directory / 'log.txt'} is not an ordinary file")
     link = tmp_path / ".metrics.csv.new"
     link.symlink_to(precious)
     runs.write(tmp_path / "metrics.csv", "theirs")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -10,10 +11,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torchvision.datasets import ImageFolder
 
 from experiments.callbacks import LastCheckpoint
 from experiments.data import DataError, Folder, Imagenette, Imagewoof
-from experiments.data.folders import Files, listed
+from experiments.data.folders import Files, listed, read_image
 from experiments.runs import read_metrics
 from tests.experiments.conftest import Command
 from tests.experiments.test_resume import do_at, interrupt
@@ -79,6 +81,7 @@ def test_what_is_measured_is_the_scaled_images_middle(folder: Path):
     assert np.abs(found - middle).mean() < 0.02
 
 
+@pytest.mark.filterwarnings("ignore:This DataLoader will create 2 worker")  # on one core
 def test_augmentation_depends_on_seed_epoch_and_image_alone(folder: Path):
     data = Folder(str(folder), size=16, validation=10, batch_size=13)
 
@@ -220,6 +223,26 @@ def test_torchvision_knows_imagenette_by_the_same_digest():
 
     address, digest = datasets.Imagenette._ARCHIVES["160px"]
     assert (address.rpartition("/")[2], digest) == (f"{Imagenette.archive}.tgz", Imagenette.digest)
+
+
+def test_files_are_found_as_torchvision_finds_them(folder: Path, tmp_path: Path):
+    copy = shutil.copytree(folder / "val", tmp_path / "val")
+    for name in ("n01/deeper/b.PNG", "n01/deeper/a.webp", "n01/notes.txt", "n01.jpg", "n02/.a.jpg"):
+        (copy / name).parent.mkdir(exist_ok=True)
+        (copy / name).touch()
+    expected = ImageFolder(str(copy))
+    assert listed(copy) == (expected.samples, expected.classes)
+
+
+def test_what_a_stranger_packs_is_not_waited_for(folder: Path, tmp_path: Path):
+    copy = shutil.copytree(folder / "val", tmp_path / "val")
+    before = listed(copy)
+    for name in ("one", "other"):  # two circles have more ways through them than anyone can go
+        (copy / "n01" / name).symlink_to(copy / "n01")
+    assert listed(copy) == before
+    os.mkfifo(copy / "n01" / "z.jpg")
+    with pytest.raises(DataError, match="cannot be read: it is not an ordinary file"):
+        read_image(str(copy / "n01" / "z.jpg"))
 
 
 def test_classes_are_numbered_by_their_names(folder: Path):

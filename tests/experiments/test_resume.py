@@ -297,11 +297,26 @@ def test_events_of_a_run_that_left_no_checkpoint_are_not_doubled(
 
 
 def test_event_files_of_one_second_stay_in_order(tmp_path: Path):
-    first = f"events.out.tfevents.{int(time.time())}.z.999999.0"
-    (tmp_path / first).touch()
+    now = int(time.time())
+    names = [f"events.out.tfevents.{second}.z.999999.0" for second in (now - 9, now)]
+    for name in names:
+        (tmp_path / name).touch()
     events = EventFile(tmp_path, first_step=1)
     events.log_metrics({"loss/test": 1.0}, step=1)
     events.finalize("success")
-    second, third = sorted(path.name for path in tmp_path.iterdir())
-    assert second == first
-    assert third > first
+    *before, last = sorted(path.name for path in tmp_path.iterdir())
+    assert before == names
+    assert last > names[-1]
+
+
+def test_a_clock_that_has_jumped_back_leaves_each_point_once(
+    run: Command, tmp_path: Path, whole: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """TensorBoard reads the event files by the times in their names."""
+    for now, epoch in ((4e9, 2), (4.1e9, 3)):
+        with monkeypatch.context() as patch:
+            patch.setattr(time, "time", lambda now=now: now)
+            interrupt_at(patch, (LastCheckpoint, "on_train_epoch_end"), epoch)
+            assert run(ACT, tmp_path, *OPTIONS).code == 130
+    assert run(ACT, tmp_path, *OPTIONS).code == 0
+    assert differences(tmp_path / "autoencoder" / ACT / "seed0", whole) == []

@@ -2,16 +2,19 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments import runs
+from experiments.files import below
 from experiments.runs import HeldError, Run, RunError, folder_name, held
 
 RUN = Run("autoencoder", "relu", "ReLU() / Exact()", None, 3, {"model": {"channels": 4}})
@@ -103,6 +106,47 @@ def test_a_run_is_held_by_one_at_a_time(tmp_path: Path):
         assert RUN.find(tmp_path) == directory
     with held(directory, wait=False):
         pass
+
+
+def test_runs_are_found_while_others_begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A directory gets its name just when it is looked into under the one before."""
+    first = RUN.create(tmp_path, "")
+    scandir, begun = os.scandir, first.with_name("seed4")
+    begun.with_name(".new-1").mkdir()
+
+    def race(path: Any = ".") -> Any:
+        if os.fspath(path).endswith(".new-1"):
+            os.rename(path, begun)
+        return scandir(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", race)
+        assert below(tmp_path, "identity.json") == [first / "identity.json"]
+    assert begun.is_dir()
+    assert runs.unfinished(tmp_path) == 1
+
+
+def test_a_result_that_goes_as_its_run_is_tried_again_is_no_problem(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    path = RUN.create(tmp_path, "") / "result.json"
+    path.write_text("{}")
+    assert runs.records(tmp_path) == ([], [f"{path} is not a run's result: it has no act"])
+    read = runs.read
+
+    def late(directory: Path) -> Any:
+        path.unlink()
+        return read(directory)
+
+    monkeypatch.setattr(runs, "read", late)
+    assert runs.records(tmp_path) == ([], [])
+
+
+def test_links_to_folders_are_not_followed(tmp_path: Path):
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "b" / "result.json").touch()
+    (tmp_path / "a" / "circle").symlink_to(tmp_path)
+    assert below(tmp_path, "result.json") == [tmp_path / "a" / "b" / "result.json"]
 
 
 def test_a_damaged_identity_is_named(tmp_path: Path):
