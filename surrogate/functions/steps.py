@@ -144,12 +144,12 @@ def _step(x: Tensor, threshold: Number, low: float, at_zero: float) -> Tensor:
     """1 above the threshold, low below it, at_zero at it."""
     if isinstance(threshold, Tensor) or threshold != 0:
         x = x - threshold
-    # 1 if x is above, and −1 if it is below; of NaN they are NaN.
-    up, down = x.clamp(0, 1).ceil(), x.clamp(-1, 0).floor()
+    # Clamped and rounded: 1 above and 0 else, or −1 below and 0 else; NaN stays NaN.
     if at_zero == low:
-        return low + times(1 - low, up)
+        return low + times(1 - low, x.clamp(0, 1).ceil())
     if at_zero == 1:
-        return 1 + times(1 - low, down)
+        return 1 + times(1 - low, x.clamp(-1, 0).floor())
+    up, down = x.clamp(0, 1).ceil(), x.clamp(-1, 0).floor()
     return up - low * down + at_zero * (1 - up + down)
 
 

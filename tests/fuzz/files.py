@@ -27,7 +27,7 @@ from experiments.data import DataError
 from experiments.data.fashion_mnist import FILES, File, parse_idx, read
 from experiments.data.folders import read_image
 from experiments.experiment import EXPERIMENTS, named
-from experiments.findings.measure import layers
+from experiments.findings.quantities import layers
 from experiments.report.figures import draw, draw_study
 from experiments.report.study import StudyTable, as_csv, summary
 from experiments.runs import folder_name, records
