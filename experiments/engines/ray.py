@@ -27,6 +27,8 @@ from experiments.runs import Run, write_json
 OBJECT_STORE = 500 * 2**20  # bytes: the data is 55 MB, checkpoints are less
 PERIOD = 2.0  # seconds between a node's looks at whether its run has got on
 
+CHECKPOINT = "checkpoints/last.ckpt"
+
 Files = dict[str, bytes]
 
 
@@ -156,9 +158,13 @@ def carry_out_there(
         seen = age(directory)
         while thread.is_alive():
             thread.join(PERIOD)
-            if thread.is_alive() and age(directory) != seen:
-                seen = age(directory)
-                yield None, "", read_files(directory)
+            now = age(directory)
+            if not thread.is_alive() or now in (None, seen):
+                continue
+            news = read_files(directory)
+            if CHECKPOINT in news:
+                seen = now
+                yield None, "", news
         yield *outcome[0], read_files(directory)
 
 
@@ -176,12 +182,15 @@ def check_address(address: str) -> None:
         raise UsageError(f"no cluster answers at {address}: {error.strerror or error}") from error
 
 
-def age(directory: Path) -> int:
-    """Of the checkpoint, which is replaced after every epoch, and within long ones."""
+def age(directory: Path) -> int | None:
+    """Of the checkpoint, which is replaced after every epoch, and within long ones.
+
+    None if there is none: not yet, or for the moment in which the next one takes its name.
+    """
     try:
-        return (directory / "checkpoints" / "last.ckpt").stat().st_mtime_ns
-    except FileNotFoundError:  # none yet, or it is just taking the place of the one before
-        return 0
+        return (directory / CHECKPOINT).stat().st_mtime_ns
+    except FileNotFoundError:
+        return None
 
 
 def read_files(directory: Path) -> Files:

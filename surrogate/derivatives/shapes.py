@@ -12,6 +12,7 @@ from torch import Tensor
 
 from surrogate.derivatives.base import Derivative, Keeps, Pointwise, derivatives
 from surrogate.describe import require_callable, require_choice, require_number
+from surrogate.evaluation import is_watched
 from surrogate.functions.base import (
     Elementwise,
     Function,
@@ -100,7 +101,9 @@ class DerivativeOf(Pointwise):
         return 0.0 if kept is None else self.slope(kept)
 
     def passed_on(self, grad_output: Tensor, kept: Tensor) -> Tensor:
-        if isinstance(self.function, Function):
+        # Not all of torch's own kernels have a derivative.
+        followed = is_watched(grad_output) or is_watched(kept)
+        if isinstance(self.function, Function) and not followed:
             return self.function.slope_times(kept, grad_output)
         return super().passed_on(grad_output, kept)
 

@@ -111,7 +111,7 @@ def texts() -> Iterator[str]:
             "Gaussian(height=3.0).normalise(measure='area')",
             "Cauchy(power=1.5).normalise(measure='area')",
             "(Gaussian() + Box()).normalise(measure='peak')",
-            "Gaussian(height=-2).normalise(measure='peak')",
+            "Gaussian(height=-2.0).normalise(measure='peak')",
             "Directional() + Constant(value=0.5)",
             "-1.0 * ClipValue(limit=0.2)",
             "Towards(low=0.0) * Gaussian()",
