@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("no GPU here", file=sys.stderr)
         return 2
     acts = tuple(given.acts or (QUICK if given.quick else surrogate.names()))
-    settings = Settings(acts, 5 if given.quick else 11, given.quick, torch.device(given.device))
+    settings = Settings(acts, 5 if given.quick else 7, given.quick, torch.device(given.device))
     started = time.perf_counter()
     found: dict[str, list[Any]] = {}
     for suite in given.suites:
