@@ -65,9 +65,9 @@ def _is_plain(tensors: tuple[Tensor, ...]) -> bool:
 
 
 def _in_memory_order(x: Tensor) -> Tensor:
-    """A flat view of a dense tensor."""
+    """A flat view of a dense tensor, for which nobody has to know where it comes from."""
     order = sorted(range(x.dim()), key=x.stride, reverse=True)
-    return x.permute(order).view(-1)
+    return x.detach().permute(order).view(-1)
 
 
 def is_transformed() -> bool:
