@@ -62,15 +62,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     settings = Settings(acts, 5 if given.quick else 7, given.quick, torch.device(given.device))
     started = time.perf_counter()
     found: dict[str, list[Any]] = {}
+    record = {"machine": machine(settings), "quick": given.quick, "suites": found}
     for suite in given.suites:
         found[suite] = []
         for table in SUITES[suite](settings):
             print(table, end="\n\n", flush=True)
             found[suite].append(table.values)
+            if given.output:  # after each table, so that what is cut off has those before
+                text = json.dumps(record, indent=1) + "\n"
+                given.output.write_text(text, encoding="utf-8")
     print(f"{time.perf_counter() - started:.0f} s")
     if given.output:
-        record = {"machine": machine(settings), "quick": given.quick, "suites": found}
-        given.output.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
         print(given.output)
     return 0
 
@@ -85,7 +87,7 @@ def machine(settings: Settings) -> dict[str, Any]:
         except metadata.PackageNotFoundError:
             installed[package] = "not installed"
     return {
-        "processor": processor(),
+        "processor": f"{processor()} ({torch.backends.cpu.get_cpu_capability()})",
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "gpu": torch.cuda.get_device_name(settings.device) if gpu else "no GPU here",
