@@ -32,7 +32,7 @@ from torch import Tensor, nn
 from experiments.data import Images
 from experiments.experiment import Measures
 from experiments.runs import write
-from surrogate import SurrogateActivation
+from surrogate.activation import named_pairs
 from surrogate.probe import extent
 from surrogate.recording import NEAR_ZERO
 
@@ -113,11 +113,7 @@ def statistics(
     network: nn.Module, measures: Measures, batches: Iterable[tuple[Tensor, Tensor]]
 ) -> dict[str, Layer]:
     """What is measured of each site of a network over some batches, by its name."""
-    sites = {
-        name: module
-        for name, module in network.named_modules()
-        if isinstance(module, SurrogateActivation)
-    }
+    sites = named_pairs(network)
     seen: dict[str, tuple[Tensor, Tensor]] = {}
 
     def watch(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
