@@ -48,11 +48,12 @@ run: install
 smoke: install
 	$(BIN)/python -m experiments.autoencoder --config configs/smoke.yaml --act cantor2 relu
 
+# A worker for each core, and a thread for each worker: two greedy ones on a core wait for each other.
 test: install browser
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 soak: install
 	$(BIN)/python -m tests.soak -o docs

@@ -29,21 +29,25 @@ def below(x: Tensor, threshold: Number) -> Tensor:
 
 def choose(share: Tensor, one: Tensor | Number, other: Tensor | Number) -> Tensor:
     """`one` where share is 1, `other` where it is 0. The one that is not chosen must be finite."""
-    return share * one + (1 - share) * other
+    if _is(0, other):
+        return times(one, share)
+    if _is(0, one):
+        return times(other, 1 - share)
+    return times(one, share) + times(other, 1 - share)
 
 
-def times(factor: Number, x: Tensor) -> Tensor:
-    """factor · x, without an operator for the factor 1."""
-    return x if _is_one(factor) else factor * x
+def times(factor: Tensor | Number, x: Tensor) -> Tensor:
+    """x · factor, without an operator for the factor 1."""
+    return x if _is(1, factor) else x * factor
 
 
 def over(x: Tensor, divisor: Number) -> Tensor:
     """x / divisor, without an operator for the divisor 1."""
-    return x if _is_one(divisor) else x / divisor
+    return x if _is(1, divisor) else x / divisor
 
 
-def _is_one(number: Number) -> bool:
-    return not isinstance(number, Tensor) and number == 1
+def _is(number: int, given: Tensor | Number) -> bool:
+    return not isinstance(given, Tensor) and given == number
 
 
 def nan_where_nan(x: Tensor, y: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from surrogate.equivalents import entry, names
 from surrogate.equivalents.__main__ import main
 from surrogate.equivalents.freegrad import FORWARDS
 from tests.equivalents import ALL, NAMES, POINTWISE, UPSTREAM
+from tests.ids import shown
 from tests.reference import Scalar, magnitude_sign, values
 
 GRID = torch.arange(-192, 193, dtype=torch.float64) / 64
@@ -42,9 +43,7 @@ def test_every_name_is_covered() -> None:
     assert with_an_oracle | WHOLE == set(ALL)
 
 
-@pytest.mark.parametrize(
-    ("name", "parameters", "function", "slope"), POINTWISE, ids=lambda part: str(part)[:60]
-)
+@pytest.mark.parametrize(("name", "parameters", "function", "slope"), POINTWISE, ids=shown)
 def test_it_is_the_documented_pair(
     name: str, parameters: dict[str, Any], function: Scalar, slope: Scalar
 ) -> None:
@@ -56,9 +55,7 @@ def test_it_is_the_documented_pair(
         torch.testing.assert_close(gradient, expected, rtol=1e-11, atol=1e-13)
 
 
-@pytest.mark.parametrize(
-    ("name", "parameters", "function", "rule"), UPSTREAM, ids=lambda part: str(part)[:60]
-)
+@pytest.mark.parametrize(("name", "parameters", "function", "rule"), UPSTREAM, ids=shown)
 def test_it_is_the_documented_rule(
     name: str,
     parameters: dict[str, Any],

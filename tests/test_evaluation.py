@@ -17,6 +17,7 @@ from surrogate.activation import AnyDerivative
 from surrogate.derivatives.base import as_derivative
 from surrogate.evaluation import BLOCK, evaluate
 from tests import reference
+from tests.ids import shown
 
 OURS = [function for function, _ in reference.FUNCTIONS if hasattr(function, "slope")]
 
@@ -97,7 +98,7 @@ def test_blocks_are_for_eager_mode_alone() -> None:
         d.DerivativeOf(lambda x: x * x.mean()),
         d.Blurred(lambda x: x - x.mean(), kernel="box"),
     ],
-    ids=str,
+    ids=shown,
 )
 def test_what_may_not_be_elementwise_sees_the_whole_tensor(derivative: AnyDerivative) -> None:
     x = torch.randn(2 * BLOCK + 1, requires_grad=True)

@@ -20,6 +20,7 @@ from surrogate.derivatives.base import Derivative, derivatives
 from surrogate.derivatives.kernels import KERNELS
 from surrogate.functions.base import functions
 from tests import reference
+from tests.ids import shown
 
 FUNCTIONS = [function for function, _ in reference.FUNCTIONS]
 
@@ -57,7 +58,7 @@ MADE_FROM_FUNCTIONS = [
     if not (isinstance(function, f.Bernoulli) and "Blurred" in repr(derivative))  # an error
 ]
 SHAPES = [
-    pytest.param(SurrogateActivation(f.Staircase(), derivative), id=repr(derivative))
+    pytest.param(SurrogateActivation(f.Staircase(), derivative), id=shown(derivative))
     for derivative in OTHERS
 ]
 INPUTS = 10_000

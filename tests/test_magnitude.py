@@ -11,12 +11,13 @@ from surrogate import SurrogateActivation
 from surrogate import derivatives as d
 from surrogate import functions as f
 from tests import reference
+from tests.ids import shown
 
 SHAPES = [(7, 3), (2, 5, 3), (4, 1), (6,)]
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-@pytest.mark.parametrize(("function", "oracle"), reference.WHOLE, ids=repr)
+@pytest.mark.parametrize(("function", "oracle"), reference.WHOLE, ids=shown)
 def test_values_equal_the_oracle(
     function: f.Function, oracle: reference.Elementwise, shape: tuple[int, ...]
 ) -> None:

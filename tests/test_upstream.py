@@ -15,6 +15,7 @@ from surrogate import SurrogateActivation
 from surrogate import derivatives as d
 from surrogate import functions as f
 from tests import reference
+from tests.ids import shown
 
 TIES = [-1.0, -0.5, 0.0, 0.26, 0.5, 1.0]
 X = torch.tensor([*TIES, -2.3, -0.7, -0.13, 0.2, 0.31, 0.77, 1.6, 30.0], dtype=torch.float64)
@@ -31,7 +32,7 @@ def grid() -> tuple[Tensor, Tensor]:
     return x.flatten(), g.flatten()
 
 
-@pytest.mark.parametrize(("rule", "oracle"), reference.RULES, ids=repr)
+@pytest.mark.parametrize(("rule", "oracle"), reference.RULES, ids=shown)
 def test_rule_equals_the_oracle(
     rule: d.UpstreamDependent, oracle: reference.Callable[[float, float], float]
 ) -> None:

@@ -253,31 +253,35 @@ class Split(_PointwiseCombination):
         require_number(self, "at", may_vary=True)
         require_choice(self, "tie", ("left", "right"))
 
-    def _is_left(self, x: Tensor) -> Tensor:
-        return x < self.at if self.tie == "right" else ~(x > self.at)
+    @property
+    def _sides(self) -> tuple[Pointwise, Pointwise]:
+        """That for which x has to be beyond the meeting point, and that of the tie and of NaN."""
+        return (self.left, self.right) if self.tie == "right" else (self.right, self.left)
+
+    def _is_beyond(self, x: Tensor) -> Tensor:
+        return x < self.at if self.tie == "right" else x > self.at
 
     def slope(self, x: Tensor) -> Tensor:
         if self.keeps == "mask":
-            on_left = below(x, self.at) if self.tie == "right" else 1 - above(x, self.at)
-            return self._of_constants(on_left)
-        return torch.where(self._is_left(x), self.left.slope(x), self.right.slope(x))
+            beyond = below(x, self.at) if self.tie == "right" else above(x, self.at)
+            return choose(beyond, *self._constants())
+        return torch.where(self._is_beyond(x), *(side.slope(x) for side in self._sides))
 
     @property
     def keeps(self) -> Keeps:  # type: ignore[override]
         return "mask" if self.left.keeps == self.right.keeps == "nothing" else "x"
 
     def keep(self, x: Tensor) -> Tensor | None:
-        return self._is_left(x) if self.keeps == "mask" else x
+        return self._is_beyond(x) if self.keeps == "mask" else x
 
     def slope_from_kept(self, kept: Tensor) -> Tensor | float:
         if self.keeps == "x":
             return self.slope(kept)
-        constants = (part.slope_from_kept(None) for part in (self.left, self.right))
-        return self._of_constants(kept.view(torch.int8).to(dtype_for(*constants)))
+        constants = self._constants()
+        return choose(kept.view(torch.int8).to(dtype_for(*constants)), *constants)
 
-    def _of_constants(self, on_left: Tensor) -> Tensor:
-        left, right = (part.slope_from_kept(None) for part in (self.left, self.right))
-        return choose(on_left, left, right)
+    def _constants(self) -> list[Any]:
+        return [side.slope_from_kept(None) for side in self._sides]
 
 
 class _Changed(_PointwiseCombination):
