@@ -6,23 +6,27 @@ import csv
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from experiments.benchmark.measure import timing
 from experiments.benchmark.settings import Settings
 from experiments.benchmark.table import Table
+from experiments.fast import with_fast
 
 EPOCHS = 2  # the last is measured: the first has what is done once, such as compiling
 
 
 def command(settings: Settings) -> Iterator[Table]:
     """Each in a process of its own; an epoch ends with the validation and test images."""
-    for channels, images in ((16, 3200),) if settings.quick else ((16, 12800), (32, 4800)):
+    for channels, images in ((16, 3200),) if settings.quick else ((16, 9600), (32, 3200)):
+        settings_of = {"command": {}, "command, fast": fast(channels)}
         ways: dict[str, Callable[[], float]] = {
             "bare loop": lambda c=channels, n=images: _loop("bare", c, n),
-            "command": lambda c=channels, n=images: _command(c, n),
-            "command, fast": lambda c=channels, n=images: _command(c, n, *fast(c)),
+            **{
+                name: lambda c=channels, n=images, given=given: _command(c, n, given)
+                for name, given in settings_of.items()
+            },
             "seeds' style": lambda c=channels, n=images: _loop("seeds", c, n),
         }
         rounds = 1 if settings.quick else 3
@@ -34,17 +38,28 @@ def command(settings: Settings) -> Iterator[Table]:
         rate = [f"{images / (1e-3 * row.milliseconds):,.0f}" for row in rows]
         slowest = rows[-1].milliseconds
         speed = [f"{slowest / row.milliseconds:.2f}" for row in rows]
-        notes = {"images/s, with evaluation": rate, "× the seeds' style": speed}
+        given = [", ".join(f"{k} {v}" for k, v in settings_of.get(n, {}).items()) for n in ways]
+        notes = {
+            "images/s, with evaluation": rate,
+            "× the seeds' style": speed,
+            "settings": [each or "–" for each in given],
+        }
         title = f"an epoch of the autoencoder, relu, {channels} channels, {images:,} images"
         yield Table(title, "bare loop", rows, None, notes)
 
 
-def fast(channels: int) -> tuple[str, ...]:
-    """What `--fast auto` decides for a run of many epochs on a machine with bfloat16."""
-    compiled = ("--compile", "true")
-    if channels < 32:
-        return compiled
-    return (*compiled, "--channels_last", "true", "--trainer.precision", "bf16-mixed")
+def fast(channels: int) -> dict[str, str]:
+    """What `--fast auto` decides on this machine for a run of many epochs."""
+    trainer = {"max_epochs": 200, "accelerator": "cpu"}
+    data = {"batch_size": 128}
+    chosen = with_fast(
+        {"fast": "auto", "model": {"channels": channels}, "data": data, "trainer": trainer}
+    )
+    return {
+        "compile": str(chosen["compile"]).lower(),
+        "channels_last": str(chosen["channels_last"]).lower(),
+        "trainer.precision": chosen["trainer"]["precision"],
+    }
 
 
 def _loop(way: str, channels: int, images: int) -> float:
@@ -52,10 +67,11 @@ def _loop(way: str, channels: int, images: int) -> float:
     return float(_output("experiments.benchmark.loops", *words).split()[-1])
 
 
-def _command(channels: int, images: int, *more: str) -> float:
+def _command(channels: int, images: int, given: Mapping[str, str]) -> float:
     with tempfile.TemporaryDirectory() as folder:
         words = f"--act relu --baseline none --model.channels {channels} --data.limit {images}"
         epochs = f"--trainer.max_epochs {EPOCHS} --trainer.accelerator cpu"
+        more = [word for name, value in given.items() for word in (f"--{name}", value)]
         _output("experiments.autoencoder", *words.split(), *epochs.split(), "--runs", folder, *more)
         (metrics,) = Path(folder).rglob("metrics.csv")
         with metrics.open(newline="") as file:
