@@ -11,7 +11,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 RUNS ?= runs/autoencoder
-STUDIES := claims directional_sgd mlp depth2 depth8 lisht lisht_batch_norm plain fast
+STUDIES := claims directional_sgd mlp depth2 depth8 lisht lisht_batch_norm plain compiled fast
 DATA := /usr/share/datasets/fashion-mnist
 
 # The pinned versions, also for pip's own build environments.
