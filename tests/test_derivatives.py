@@ -102,7 +102,7 @@ def test_kernels_have_area_one_and_what_they_say_of_themselves(kernel: str) -> N
 
 @pytest.mark.parametrize("kernel", ["gaussian", "triangle", "logistic"])
 def test_blurred_fits_a_function_of_which_nothing_is_known(kernel: str) -> None:
-    """Within k(0)/128 times the variation below the kernel: here jumps of 2 and of 0.5."""
+    """Within half a box, k(0)/128 times the variation below the kernel: jumps of 2 and of 0.5."""
 
     def unknown(x: torch.Tensor) -> torch.Tensor:
         return 2.0 * (x > 0.25) - 0.5 * (x > 0.3) + torch.tanh(x)
@@ -130,6 +130,26 @@ def test_blurred_reaches_the_limits_far_out() -> None:
         for function in (f.Heaviside(), f.Sigmoid(), f.Tanh(), f.Cantor(extend="clamp")):
             reported = slope(d.Blurred(width=0.3, kernel=kernel), function, ends)
             torch.testing.assert_close(reported, torch.zeros(4), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("width", [1e-3, 1e-4, 1e-6, 1e-9])
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_a_narrow_blur_of_a_jump_is_the_kernel(kernel: str, width: float) -> None:
+    """Also where it is narrower than the cells of a table: within k(0)/96 times the jump."""
+    narrow = KERNELS[kernel](width)
+    x = 0.5 + width * torch.linspace(-3, 3, 101, dtype=torch.float64)
+    x = x[(x - 0.5).abs() != width / 2]  # the ends of the box
+    reported = slope(d.Blurred(width=width, kernel=kernel), f.Staircase(), x)
+    error = (reported - narrow.density(x - 0.5)).abs().max()
+    assert error <= narrow.peak / width / 96
+
+
+@pytest.mark.parametrize("width", [1e-30, 1e-5, 1e5, 1e30])
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("function", [*FUNCTIONS, f.Staircase(step=5e-324)], ids=repr)
+def test_blurred_is_finite_at_any_width(function: f.Function, kernel: str, width: float) -> None:
+    x = torch.tensor([-1e30, -1.0, 0.0, 0.3, 2.0, 1e30], dtype=torch.float64)
+    assert slope(d.Blurred(width=width, kernel=kernel), function, x).isfinite().all()
 
 
 @pytest.mark.parametrize("kernel", ["gaussian", "triangle", "logistic"])
@@ -245,7 +265,10 @@ def test_only_what_is_needed_is_kept(derivative: d.Pointwise, bytes_per_element:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: d.Blurred(width=0), "Blurred: width must be a finite number above 0, got 0"),
+        (
+            lambda: d.Blurred(width=0),
+            "Blurred: width must be a finite number at least 1e-30 and at most 1e.30, got 0",
+        ),
         (lambda: d.Blurred(kernel="gausian"), "did you mean 'gaussian'"),
         (lambda: d.Box(1.0, 1.0), "Box: right must be a finite number above 1"),
         (lambda: d.Directional(width=-1.0), "Directional: width"),

@@ -183,7 +183,7 @@ def test_ways_to_write_the_same() -> None:
             "step must be a finite number above 0",
             "Staircase(step=-1)",
         ),
-        ("ReLU() / Blurred(width=0)", "width must be a finite number above 0", "Blurred(width=0)"),
+        ("ReLU() / Blurred(width=0)", "width must be a finite number at least", "Blurred(width=0)"),
         ("ReLU / Exact()", "expected a function, such as ReLU(); write ReLU()", "ReLU"),
         ("ReLU()", "ReLU is half a pair", "ReLU"),
         ("ReLU() / ", "something is missing", None),
@@ -220,7 +220,7 @@ def test_ways_to_write_the_same() -> None:
         ("ReLU() / Directional().shift(1)", "no shift()", "Directional().shift(1)"),
         (
             "ReLU() / Blurred(width=Learnable(-1))",
-            "width must be a finite number above 0, got -1.0",
+            "width must be a finite number at least 1e-30 and at most 1e+30, got -1.0",
             "Blurred(width=Learnable(-1))",
         ),
         (

@@ -22,7 +22,8 @@ from surrogate.varying import Number, varies
 __all__ = ["Blurred"]
 
 LAYERS = 64  # boxes that stand for a kernel where nothing is known of the function
-MOST_NODES = 2**16  # of a table
+MOST_WIDTHS = 2**13  # of a table: narrower kernels could fall between its nodes
+MOST_NODES = 2**16
 CELLS_PER_WIDTH = 4096  # of the fine grid that a table is made from
 MOST_CELLS = 2**20
 
@@ -39,10 +40,11 @@ class Blurred(OfFunction, Pointwise):
 
     * in closed form, for functions that have one (rectifiers, steps at zero, sin);
     * for the box, by the difference above;
-    * by a table, for our functions that repeat or are straight far out: within 1e-3 of the
+    * by a table, for our functions that repeat or are straight far out, unless the kernel is
+      narrower than 1/8192 of the period, or of the part that is not straight: within 1e-3 of the
       slope's maximum at widths from 0.05 up, and in one look-up at any depth or resolution;
     * else by a stack of 64 boxes in place of the kernel, each by its difference: within
-      k(0) / 128 times the variation of F below the kernel, for any function at all. This
+      k(0) / 96 times the variation of F below the kernel, for any function at all. This
       evaluates F 128 times for each slope; a `Function` that states its `period` or where it is
       `straight_outside` gets a table instead, if its numbers and the width are fixed.
 
@@ -50,7 +52,7 @@ class Blurred(OfFunction, Pointwise):
 
     Args:
         function: F; the pair's own function if it is not given.
-        width: of the kernel, in units of x.
+        width: of the kernel, in units of x; 1e-30 to 1e30.
         kernel: "gaussian", "box", "triangle" or "logistic".
 
     Source: the note that this project began with ("providing a blurred vision of it helps
@@ -63,7 +65,7 @@ class Blurred(OfFunction, Pointwise):
     kernel: str = "gaussian"
 
     def __post_init__(self) -> None:
-        require_number(self, "width", above=0, may_vary=True)
+        require_number(self, "width", least=1e-30, most=1e30, may_vary=True)
         require_choice(self, "kernel", KERNELS)
         self.require_function()
 
@@ -80,7 +82,7 @@ class Blurred(OfFunction, Pointwise):
             return closed
         if self.kernel == "box":
             return difference(function, x, self.width / 2) / self.width
-        if isinstance(function, Function) and _has_extent(function) and not varies(self):
+        if isinstance(function, Function) and not varies(self) and _has_table(function, kernel):
             return self._from_table(function, kernel, x)
         return _from_layers(function, kernel, x)
 
@@ -99,8 +101,12 @@ class Blurred(OfFunction, Pointwise):
         return look_up(slopes, node) + look_up(rises, node) * (place - node)
 
 
-def _has_extent(function: Function) -> bool:
-    return bool(function.period or function.straight_outside)
+def _has_table(function: Function, kernel: Kernel) -> bool:
+    """Whether a few thousand widths tell all."""
+    if not (function.period or function.straight_outside):
+        return False
+    _, length = _extent(function, kernel)
+    return length <= MOST_WIDTHS * kernel.width
 
 
 def _from_layers(function: Elementwise, kernel: Kernel, x: Tensor) -> Tensor:
@@ -140,11 +146,12 @@ def _slope_table(blurred: Blurred) -> np.ndarray:
     per_node = max(1, min(math.ceil(finer), MOST_CELLS // nodes))
     cells = nodes * per_node
     cell = length / cells
-    reach = math.ceil(kernel.reach * kernel.width / cell)
-    if reach > MOST_CELLS:  # thousands of periods below the kernel: nothing is left but the mean
+    if kernel.reach * kernel.width > MOST_CELLS * cell:
+        # Thousands of periods below the kernel: nothing is left but the mean.
         mean = float(mean_slope(torch.float64, torch.device("cpu"), function))
         return np.stack([np.full(2, mean), np.zeros(2)])
 
+    reach = math.ceil(kernel.reach * kernel.width / cell)
     edges = start + cell * np.arange(-reach, cells + reach + 1)
     with torch.no_grad():
         rises = np.diff(function(torch.from_numpy(edges)).numpy())
