@@ -65,7 +65,7 @@ def test_the_config_of_the_run_repeats_it(annealed: Smoke, command_line: Command
         ("cantor2", ANNEAL[1], "--anneal for cantor2: Anneal: no pair has a number"),
         (ACT, "derivative.widht: linear(1, 2)", "did you mean 'derivative.width'?"),
         (ACT, "derivative.width: linaer(1, 2)", "did you mean 'linear'?"),
-        (ACT, "derivative.width: linear(1, -2)", "width must be a finite number above 0"),
+        (ACT, "derivative.width: linear(1, -2)", "width must be a finite number at least 1e-30"),
         (ACT, "derivative.width", "anneal"),
     ],
 )
