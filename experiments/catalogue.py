@@ -27,7 +27,7 @@ import surrogate
 import surrogate.catalogue
 from surrogate import SurrogateActivation
 from surrogate.derivatives import Derivative
-from surrogate.plot import POINTS, STYLES, Line, curves, draw, sample
+from surrogate.diagnostics.plot import POINTS, STYLES, Line, curves, draw, sample
 from surrogate.registry import Registry
 
 REGISTRIES: dict[str, Registry[Any]] = {

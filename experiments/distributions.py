@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from surrogate.describe import described_fields, require_number
+from surrogate.core.messages import described_fields, require_number
 from surrogate.registry import Registry
-from surrogate.spec import read_call
+from surrogate.text import read_call
 
 __all__ = ["Distribution", "distribution", "distributions"]
 

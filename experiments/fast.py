@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from surrogate.fusion import require_compiler
+from surrogate.core.fuse import require_compiler
 
 # What pays, as docs/performance.md has measured it.
 STEPS_WORTH_COMPILING = 1000

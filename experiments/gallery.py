@@ -32,7 +32,7 @@ from experiments.options import UsageError
 from experiments.pictures import save
 from experiments.runs import folder_name
 from surrogate import SurrogateActivation
-from surrogate.plot import STYLES, Line, curves, draw, sample
+from surrogate.diagnostics.plot import STYLES, Line, curves, draw, sample
 
 INPUT, OUTPUT = "#999999", "#0072B2"
 BINS = 100

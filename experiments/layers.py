@@ -32,9 +32,9 @@ from torch import Tensor, nn
 from experiments.data import Images
 from experiments.experiment import Measures
 from experiments.runs import write
-from surrogate.activation import named_pairs
-from surrogate.probe import extent
-from surrogate.recording import NEAR_ZERO
+from surrogate.pair import named_pairs
+from surrogate.training.probe import extent
+from surrogate.training.recording import NEAR_ZERO
 
 IMAGES = 512
 

@@ -21,7 +21,7 @@ from experiments.files import LARGEST_YAML, FileError, plain_yaml, read_text
 from experiments.numbers import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from experiments.optimization import OptimizerOptions, ScheduleOptions, make_optimizer
 from experiments.runs import flat
-from surrogate.describe import did_you_mean, shown
+from surrogate.core.messages import did_you_mean, shown
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 

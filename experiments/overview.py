@@ -19,7 +19,7 @@ from matplotlib.axes import Axes
 import surrogate
 from experiments.report import curves as loss_curves
 from experiments.runs import records
-from surrogate.plot import curves, draw, sample
+from surrogate.diagnostics.plot import curves, draw, sample
 
 PAIRS = ("cantor2", "staircase_blurred", "heaviside_blurred", "relu_blurred")
 

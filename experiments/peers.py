@@ -27,8 +27,8 @@ import torch
 from torch import Tensor
 
 import surrogate
-from surrogate.check import Report, Row
-from surrogate.check.report import markdown, markdown_table
+from surrogate.diagnostics.check import Report, Row
+from surrogate.diagnostics.check.report import markdown, markdown_table
 
 Spike = Callable[[Tensor], Tensor]
 

@@ -18,7 +18,7 @@ from experiments import cli, options
 from experiments.experiment import EXPERIMENTS, Experiment, named
 from experiments.options import UsageError, make_parser
 from experiments.runs import Run
-from surrogate.describe import did_you_mean, shown
+from surrogate.core.messages import did_you_mean, shown
 
 ENGINES = ("local", "ray")
 MOST = 10_000  # seeds, or runs at a time

@@ -35,8 +35,8 @@ from experiments.layers import LayerStatistics
 from experiments.optimization import make_optimizer, one_cycle
 from experiments.runs import Run, commit, flat, versions, write_json
 from experiments.signals import StopRequest
-from surrogate.fusion import require_compiler
-from surrogate.lightning import AnnealCallback, ProbeCallback
+from surrogate.core.fuse import require_compiler
+from surrogate.training.lightning import AnnealCallback, ProbeCallback
 
 log = logging.getLogger("experiments")
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial, wraps
 from typing import Any
 
-from surrogate.activation import SurrogateActivation
+from surrogate.core.numbers import Learnable
 from surrogate.derivatives import (
     Blurred,
     Box,
@@ -61,8 +61,8 @@ from surrogate.functions import (
     TReLU,
 )
 from surrogate.functions.base import Elementwise
+from surrogate.pair import SurrogateActivation
 from surrogate.registry import Registry
-from surrogate.varying import Learnable
 
 Factory = Callable[..., SurrogateActivation]
 

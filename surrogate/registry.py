@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
-from surrogate.describe import did_you_mean
+from surrogate.core.messages import did_you_mean
 
 Entry = TypeVar("Entry", bound=Callable[..., object])
 

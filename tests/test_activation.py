@@ -15,9 +15,9 @@ import surrogate
 from surrogate import SurrogateActivation
 from surrogate import derivatives as d
 from surrogate import functions as f
-from surrogate.activation import AnyDerivative
 from surrogate.catalogue import catalogue
-from surrogate.varying import as_of_now
+from surrogate.core.numbers import as_of_now
+from surrogate.pair import AnyDerivative
 
 NAMES = surrogate.names()
 

@@ -16,8 +16,8 @@ import surrogate
 from surrogate import SurrogateActivation
 from surrogate import derivatives as d
 from surrogate import functions as f
-from surrogate.audit import Audit, signal_to_noise
-from surrogate.audit.smoothing import (
+from surrogate.diagnostics.audit import Audit, signal_to_noise
+from surrogate.diagnostics.audit.smoothing import (
     Estimate,
     divided,
     jackknife,

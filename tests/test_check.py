@@ -16,10 +16,9 @@ import surrogate
 from surrogate import SurrogateActivation
 from surrogate import derivatives as d
 from surrogate import functions as f
-from surrogate.check import DTYPES, Report, Row
-from surrogate.check import __main__ as command
-from surrogate.check.modes import MODES
-from surrogate.check.properties import PROPERTIES
+from surrogate.diagnostics.check import DTYPES, Report, Row, command
+from surrogate.diagnostics.check.modes import MODES
+from surrogate.diagnostics.check.properties import PROPERTIES
 
 FLOAT32 = [torch.float32]
 EAGER = [mode for mode in MODES.values() if not mode.compiled and mode.name != "CUDA graph"]

@@ -13,9 +13,9 @@ import surrogate
 from surrogate import SurrogateActivation
 from surrogate import derivatives as d
 from surrogate import functions as f
-from surrogate.activation import AnyDerivative
+from surrogate.core.evaluate import BLOCK, evaluate
 from surrogate.derivatives.base import as_derivative
-from surrogate.evaluation import BLOCK, evaluate
+from surrogate.pair import AnyDerivative
 from tests import reference
 from tests.ids import shown
 

@@ -15,9 +15,9 @@ import surrogate
 from surrogate import SurrogateActivation
 from surrogate import derivatives as d
 from surrogate import functions as f
-from surrogate.check import DTYPES
+from surrogate.core.kernels import KERNELS
 from surrogate.derivatives.base import Derivative, derivatives
-from surrogate.derivatives.kernels import KERNELS
+from surrogate.diagnostics.check import DTYPES
 from surrogate.functions.base import functions
 from tests import reference
 from tests.ids import shown

@@ -13,7 +13,7 @@ import surrogate
 from surrogate import derivatives as d
 from surrogate import functions as f
 from surrogate.catalogue import catalogue
-from surrogate.check import DTYPES
+from surrogate.diagnostics.check import DTYPES
 from surrogate.functions.base import PiecewiseConstant
 from tests import reference
 

@@ -10,20 +10,21 @@ from torch import Tensor
 from torch._dynamo.utils import counters
 
 import surrogate
-from surrogate import Learnable, SurrogateActivation, fusion
+from surrogate import Learnable, SurrogateActivation
 from surrogate import derivatives as d
 from surrogate import functions as f
-from surrogate.evaluation import FUSED_FROM
+from surrogate.core import fuse
+from surrogate.core.evaluate import FUSED_FROM
 
 PAIRS = ["cantor2", "perlin4", "staircase_blurred", "relu_directional", "sign_ste", "mish"]
 
 
 @pytest.fixture(autouse=True)
 def anew() -> Iterator[None]:
-    fusion._kernel.cache_clear()
+    fuse._kernel.cache_clear()
     yield
     surrogate.fuse(False)
-    fusion._kernel.cache_clear()
+    fuse._kernel.cache_clear()
     torch.compiler.reset()
 
 
@@ -89,7 +90,7 @@ def test_what_is_not_fused(pair: SurrogateActivation) -> None:
     surrogate.fuse()
     x = torch.randn(4, FUSED_FROM, requires_grad=True)
     pair(x).sum().backward()
-    assert fusion._kernel.cache_info().currsize == 0
+    assert fuse._kernel.cache_info().currsize == 0
 
 
 def test_transforms_and_compilers_go_their_own_way() -> None:
@@ -99,7 +100,7 @@ def test_transforms_and_compilers_go_their_own_way() -> None:
     torch.func.vmap(pair)(x.view(1, -1))
     torch.compile(pair, fullgraph=True)(x)
     pair(x[1:])  # too small
-    assert fusion._kernel.cache_info().currsize == 0
+    assert fuse._kernel.cache_info().currsize == 0
 
 
 def test_it_ends_with_the_block() -> None:
@@ -107,19 +108,19 @@ def test_it_ends_with_the_block() -> None:
     with surrogate.fuse():
         with surrogate.fuse(False):
             pair(x)
-        assert fusion._kernel.cache_info().currsize == 0
+        assert fuse._kernel.cache_info().currsize == 0
         pair(x)
-        assert fusion._kernel.cache_info().currsize == 1
-    fusion._kernel.cache_clear()
+        assert fuse._kernel.cache_info().currsize == 1
+    fuse._kernel.cache_clear()
     pair(x)
-    assert fusion._kernel.cache_info().currsize == 0
+    assert fuse._kernel.cache_info().currsize == 0
 
 
 def test_without_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*args: object, **kwargs: object) -> None:
         raise OSError("no C++ compiler")
 
-    fusion.require_compiler.cache_clear()
+    fuse.require_compiler.cache_clear()
     monkeypatch.setattr(torch, "compile", broken)
     with pytest.raises(RuntimeError, match=r"torch.compile does not work.*no C\+\+ compiler"):
         surrogate.fuse()

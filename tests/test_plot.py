@@ -18,8 +18,8 @@ from surrogate import Learnable, SurrogateActivation
 from surrogate import derivatives as d
 from surrogate import functions as f
 from surrogate.catalogue import catalogue
+from surrogate.diagnostics.plot import DOWN, UP, Line, curves, line, sample
 from surrogate.functions.base import slope_by_autograd
-from surrogate.plot import DOWN, UP, Line, curves, line, sample
 
 NAMES = list(catalogue)  # before other tests register theirs
 
@@ -171,7 +171,7 @@ def test_axes_must_be_axes() -> None:
 
 
 def test_matplotlib_is_missed_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "surrogate.plot")
+    monkeypatch.delitem(sys.modules, "surrogate.diagnostics.plot")
     for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(ModuleNotFoundError, match="drawing needs matplotlib: pip install") as found:

@@ -20,8 +20,8 @@ import surrogate
 from surrogate import Probe, SurrogateActivation
 from surrogate import derivatives as d
 from surrogate import functions as f
-from surrogate.probe import peak
-from surrogate.recording import EDGES, QUANTITIES, Distribution, Recording, SiteRecord
+from surrogate.training.probe import peak
+from surrogate.training.recording import EDGES, QUANTITIES, Distribution, Recording, SiteRecord
 
 
 def network(*pairs: str | SurrogateActivation) -> nn.Sequential:
@@ -517,7 +517,7 @@ def test_files_of_strangers_are_read_within_bounds(
     content: bytes,
     problem: str,
 ):
-    monkeypatch.setattr("surrogate.recording._LARGEST", 2**20)
+    monkeypatch.setattr("surrogate.training.recording._LARGEST", 2**20)
     path = tmp_path / "probe.npz"
     probe.recording.save(path)
     with ZipFile(path) as file:

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 import surrogate
 from surrogate import Anneal
-from surrogate.schedule import Cosine, Exponential, Linear, Step, as_schedule, number_paths
-from surrogate.schedule import schedules as registered
+from surrogate.training.anneal import Cosine, Exponential, Linear, Step, as_schedule, number_paths
+from surrogate.training.anneal import schedules as registered
 
 SPIKE = "Heaviside() / Blurred(width=1.0)"
 X = torch.linspace(-1, 1, 9)
@@ -193,7 +193,7 @@ def test_what_is_no_model_or_no_mapping() -> None:
 def test_under_lightning_and_across_a_resume(tmp_path: Path, every: Any) -> None:
     from lightning.pytorch import LightningModule, Trainer
 
-    from surrogate.lightning import AnnealCallback
+    from surrogate.training.lightning import AnnealCallback
 
     class Net(LightningModule):
         def __init__(self) -> None:

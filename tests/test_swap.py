@@ -20,7 +20,7 @@ import surrogate
 from surrogate import SurrogateActivation
 from surrogate import derivatives as d
 from surrogate import functions as f
-from surrogate.claims import ACTIVATIONS
+from surrogate.models.swap_targets import ACTIVATIONS
 from tests.training import losses
 
 

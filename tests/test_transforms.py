@@ -14,7 +14,7 @@ import surrogate
 from surrogate import SurrogateActivation
 from surrogate import derivatives as d
 from surrogate import functions as f
-from surrogate.varying import as_of_now
+from surrogate.core.numbers import as_of_now
 from tests.measure import kept_bytes
 
 # torch's forward mode still uses torch.jit itself.

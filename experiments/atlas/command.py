@@ -21,7 +21,7 @@ from experiments.atlas.settings import (
 from experiments.cli import exit_code, import_files
 from experiments.options import UsageError
 from experiments.pictures import save, save_animation
-from surrogate.describe import did_you_mean
+from surrogate.core.messages import did_you_mean
 
 PROGRAM = "python -m experiments.atlas"
 

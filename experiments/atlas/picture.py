@@ -17,7 +17,7 @@ from torch import Tensor
 
 from experiments.atlas.network import Network, Parameter, State, Unit
 from experiments.report.figures import COLOURS
-from surrogate.plot import DOWN, UP
+from surrogate.diagnostics.plot import DOWN, UP
 
 # Blue below 0, white at 0, red above: told apart with any colour vision.
 MAP = "RdBu_r"

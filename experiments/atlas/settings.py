@@ -20,7 +20,7 @@ from experiments.atlas.network import Layer, Network, Parameter
 from experiments.files import LARGEST_YAML, FileError, plain_yaml, read_text
 from experiments.options import UsageError
 from surrogate import SurrogateActivation
-from surrogate.describe import did_you_mean
+from surrogate.core.messages import did_you_mean
 
 LETTERS = ("alpha", "beta", "gamma", "delta")
 

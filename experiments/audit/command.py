@@ -27,7 +27,7 @@ from experiments.data import Images
 from experiments.files import below, plain_yaml
 from experiments.options import UsageError
 from experiments.runs import RunError, commit, folder_name, read_json, versions
-from surrogate.audit import Audit, Settings
+from surrogate.diagnostics.audit import Audit, Settings
 
 Data = Callable[[str, str], Images[Any]]
 

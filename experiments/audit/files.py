@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from experiments.runs import RunError, read_json, write, write_json
-from surrogate.audit import Audit, Row
-from surrogate.audit.smoothing import Estimate
+from surrogate.diagnostics.audit import Audit, Row
+from surrogate.diagnostics.audit.smoothing import Estimate
 
 Cells = dict[str, str | float]
 

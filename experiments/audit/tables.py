@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from experiments.audit.files import Audited
-from surrogate.check.report import aligned
+from surrogate.diagnostics.check.report import aligned
 
 Quantity = Callable[[Audited, int], float]
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from experiments.benchmark.measure import in_turn
 from experiments.benchmark.settings import Settings
 from experiments.benchmark.table import Table
-from surrogate.evaluation import BLOCK
+from surrogate.core.evaluate import BLOCK
 
 
 def operators(settings: Settings) -> Iterator[Table]:

@@ -14,7 +14,7 @@ from experiments.explorer.losses import losses
 from experiments.explorer.parts import known
 from experiments.explorer.samples import SCRIPT, samples
 from experiments.runs import Record
-from surrogate.plot import REPORTED, TRUE
+from surrogate.diagnostics.plot import REPORTED, TRUE
 
 FOLDER = Path(__file__).parent
 SCRIPTS = (

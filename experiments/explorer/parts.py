@@ -1,6 +1,6 @@
 """What the page knows of the library: every function and derivative, its arguments, their limits.
 
-A part (a function or derivative) becomes a node: its name and its arguments, as `surrogate.spec`
+A part (a function or derivative) becomes a node: its name and its arguments, as `surrogate.text`
 reads them from a text. Limits are those that the part's own errors state.
 """
 
@@ -14,9 +14,9 @@ from typing import Any
 
 import surrogate
 from experiments import catalogue
+from surrogate.core.numbers import Varying
 from surrogate.derivatives import Derivative, Pointwise, algebra, derivatives
 from surrogate.functions import functions
-from surrogate.varying import Varying
 
 Node = Any  # a number, word, None, list, or {"of": "functions", "name": …, "arguments": {…}}
 

@@ -11,7 +11,7 @@ import numpy as np
 from experiments.audit.command import directories
 from experiments.audit.files import Audited, audited
 from experiments.audit.tables import STEP, Quantity, by_act, fall, lines, over_seeds, total
-from surrogate.check.report import markdown_table
+from surrogate.diagnostics.check.report import markdown_table
 
 STUDY = "python -m experiments.compare --config configs/studies/audit.yaml"
 AUDIT = (

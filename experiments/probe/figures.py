@@ -14,8 +14,8 @@ import torch
 import surrogate
 from experiments.probe.runs import Probed, by_act, middle_rate, rates
 from experiments.report.figures import COLOURS
-from surrogate.plot import FUNCTION
-from surrogate.recording import Distribution
+from surrogate.diagnostics.plot import FUNCTION
+from surrogate.training.recording import Distribution
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -13,7 +13,7 @@ import numpy as np
 
 from experiments.files import below
 from experiments.runs import RunError, flat, read_json
-from surrogate.recording import Distribution, Recording, SiteRecord
+from surrogate.training.recording import Distribution, Recording, SiteRecord
 
 HALF = 0.5  # the share of the samples that the preferred region has
 NORMAL = 1.349  # the width of that of a normal distribution, in standard deviations

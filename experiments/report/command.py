@@ -13,7 +13,7 @@ from experiments.report.statistics import score
 from experiments.report.study import StudyTable, as_csv, is_study
 from experiments.report.table import rank, table
 from experiments.runs import RunError, records, unfinished, write
-from surrogate.describe import did_you_mean
+from surrogate.core.messages import did_you_mean
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

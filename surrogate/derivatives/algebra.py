@@ -16,6 +16,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from surrogate.core.arithmetic import above, below, choose
+from surrogate.core.messages import described_fields, require_bounds, require_choice, require_number
+from surrogate.core.numbers import Number, varies
 from surrogate.derivatives.base import (
     Derivative,
     Keeps,
@@ -25,10 +28,7 @@ from surrogate.derivatives.base import (
     derivatives,
 )
 from surrogate.derivatives.shapes import dtype_for
-from surrogate.describe import described_fields, require_bounds, require_choice, require_number
 from surrogate.functions.base import Elementwise
-from surrogate.selection import above, below, choose
-from surrogate.varying import Number, varies
 
 __all__ = ["Split"]
 

@@ -20,11 +20,11 @@ from typing import Any, Literal, cast
 
 from torch import Tensor
 
-from surrogate.describe import Described, given_name, name_of
-from surrogate.evaluation import require_like
+from surrogate.core.evaluate import require_like
+from surrogate.core.messages import Described, given_name, name_of
+from surrogate.core.numbers import Number, Varying
 from surrogate.functions.base import Elementwise, Function
 from surrogate.registry import Registry
-from surrogate.varying import Number, Varying
 
 __all__ = ["Derivative", "Pointwise", "UpstreamDependent", "derivatives"]
 

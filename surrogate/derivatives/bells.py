@@ -14,11 +14,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from surrogate.core.arithmetic import over, times
+from surrogate.core.messages import require_number
+from surrogate.core.numbers import Number
 from surrogate.derivatives.base import Pointwise, derivatives
-from surrogate.describe import require_number
 from surrogate.functions.base import divisible
-from surrogate.selection import over, times
-from surrogate.varying import Number
 
 __all__ = [
     "Cauchy",

@@ -10,14 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from surrogate.core.kernels import KERNELS, Kernel
+from surrogate.core.messages import require_choice, require_number
+from surrogate.core.numbers import Number, varies
+from surrogate.core.tables import constant_table, look_up
 from surrogate.derivatives.base import Pointwise, derivatives
 from surrogate.derivatives.differences import difference, mean_slope, slope_far_out
-from surrogate.derivatives.kernels import KERNELS, Kernel
 from surrogate.derivatives.shapes import OfFunction, unbound
-from surrogate.describe import require_choice, require_number
 from surrogate.functions.base import Elementwise, Function, divisible
-from surrogate.tables import constant_table, look_up
-from surrogate.varying import Number, varies
 
 __all__ = ["Blurred"]
 

@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from surrogate.core.arithmetic import above
+from surrogate.core.numbers import Number, varies
+from surrogate.core.tables import constant_table
 from surrogate.functions.base import Elementwise, Function
-from surrogate.selection import above
-from surrogate.tables import constant_table
-from surrogate.varying import Number, varies
 
 
 def difference(function: Elementwise, x: Tensor, radius: Number) -> Tensor:

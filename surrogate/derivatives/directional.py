@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from surrogate.core.arithmetic import below
+from surrogate.core.messages import require_number
 from surrogate.derivatives.base import Pointwise, UpstreamDependent, as_pointwise, derivatives
 from surrogate.derivatives.differences import slope_far_out
 from surrogate.derivatives.shapes import unbound
-from surrogate.describe import require_number
 from surrogate.functions.base import Elementwise
-from surrogate.selection import below
 
 __all__ = ["Directional"]
 

@@ -10,9 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from surrogate.core.arithmetic import above, below, choose
+from surrogate.core.evaluate import is_watched
+from surrogate.core.messages import require_callable, require_choice, require_number
+from surrogate.core.numbers import Number
 from surrogate.derivatives.base import Derivative, Keeps, Pointwise, derivatives
-from surrogate.describe import require_callable, require_choice, require_number
-from surrogate.evaluation import is_watched
 from surrogate.functions.base import (
     Elementwise,
     Function,
@@ -20,8 +22,6 @@ from surrogate.functions.base import (
     mean_magnitude,
     slope_by_autograd,
 )
-from surrogate.selection import above, below, choose
-from surrogate.varying import Number
 
 __all__ = ["Box", "Constant", "DerivativeOf", "Exact", "MeanMagnitude"]
 

@@ -11,14 +11,14 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from surrogate.core.kernels import Gaussian
+from surrogate.core.messages import require_choice, require_number
+from surrogate.core.noise import mixed, normal_field, require_seed, uniform_field
+from surrogate.core.numbers import Number
 from surrogate.derivatives.base import Pointwise, as_pointwise, derivatives
 from surrogate.derivatives.differences import difference, slope_far_out
-from surrogate.derivatives.kernels import Gaussian
 from surrogate.derivatives.shapes import OfFunction, unbound
-from surrogate.describe import require_choice, require_number
-from surrogate.fields import mixed, normal_field, require_seed, uniform_field
 from surrogate.functions.base import Elementwise
-from surrogate.varying import Number
 
 __all__ = ["Noisy", "Perturbed", "Uniform"]
 

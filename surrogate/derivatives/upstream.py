@@ -12,12 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from surrogate.core.messages import require_bounds, require_number
+from surrogate.core.noise import normal_field, require_seed
+from surrogate.core.numbers import Number
 from surrogate.derivatives.base import Derivative, UpstreamDependent, as_derivative, derivatives
 from surrogate.derivatives.shapes import Constant, OfFunction, unbound
-from surrogate.describe import require_bounds, require_number
-from surrogate.fields import normal_field, require_seed
 from surrogate.functions.base import Elementwise
-from surrogate.varying import Number
 
 __all__ = [
     "EWGS",

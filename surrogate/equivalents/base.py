@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from surrogate.activation import SurrogateActivation
-from surrogate.describe import did_you_mean, require_choice, require_number
+from surrogate.core.messages import did_you_mean, require_choice, require_number
+from surrogate.pair import SurrogateActivation
 from surrogate.registry import Registry
 
 Entry = Callable[..., SurrogateActivation]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from surrogate.activation import SurrogateActivation
 from surrogate.derivatives import Constant, Derivative, PreserveNorm, Split, Towards
 from surrogate.equivalents.base import Package
 from surrogate.functions import Clamp
+from surrogate.pair import SurrogateActivation
 
 __all__ = ["LowerBound", "lower_bound", "magic_clamp", "upper_bound"]
 

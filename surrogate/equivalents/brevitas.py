@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from surrogate.activation import SurrogateActivation
 from surrogate.derivatives import Constant
 from surrogate.equivalents.base import Package
 from surrogate.functions import Ceil, Clamp, Floor, Round, Sign
+from surrogate.pair import SurrogateActivation
 
 __all__ = [
     "binary_sign_ste",

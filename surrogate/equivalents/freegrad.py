@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any, Literal
 
-from surrogate.activation import SurrogateActivation
+from surrogate.core.messages import did_you_mean
 from surrogate.derivatives import (
     Box,
     Centralise,
@@ -18,7 +18,6 @@ from surrogate.derivatives import (
     Triangle,
     Uniform,
 )
-from surrogate.describe import did_you_mean
 from surrogate.equivalents.base import (
     Integer,
     NotNegative,
@@ -42,6 +41,7 @@ from surrogate.functions import (
     Softplus,
     Tanh,
 )
+from surrogate.pair import SurrogateActivation
 
 __all__ = ["compose"]
 

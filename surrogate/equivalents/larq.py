@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from surrogate.activation import SurrogateActivation
 from surrogate.derivatives import Box, Constant, MeanMagnitude, Pointwise, Triangle
 from surrogate.derivatives import SwishSign as Swish
 from surrogate.equivalents.base import Limits, NotNegative, Package, Positive
 from surrogate.functions import Heaviside, MagnitudeSign, Sign, Ternary, UniformQuantizer
+from surrogate.pair import SurrogateActivation
 
 __all__ = [
     "DoReFa",

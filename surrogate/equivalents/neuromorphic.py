@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from surrogate.activation import SurrogateActivation
 from surrogate.derivatives import Constant, Laplace, Split
 from surrogate.equivalents.base import Count, Package, Positive
 from surrogate.functions import GradedSpike, Heaviside, MultiSpike
+from surrogate.pair import SurrogateActivation
 
 __all__ = ["Spike", "StepPWL"]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from surrogate.activation import SurrogateActivation
 from surrogate.derivatives import Cauchy, Derivative, FastSigmoid, Gaussian, Logistic, Triangle
 from surrogate.equivalents.base import Package, Positive, Seed
 from surrogate.functions import Bernoulli, Heaviside
+from surrogate.pair import SurrogateActivation
 
 __all__ = ["circ", "circ_dist", "heavi_erfc", "logistic", "super_", "tanh", "triangle"]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from surrogate.activation import SurrogateActivation
 from surrogate.derivatives import EWGS as Scaled
 from surrogate.derivatives import Box
 from surrogate.equivalents.base import Integer, Limits, NotNegative, Package, Positive
 from surrogate.functions import FakeQuantize, Staircase
+from surrogate.pair import SurrogateActivation
 
 __all__ = ["EWGS", "fake_quantize"]
 

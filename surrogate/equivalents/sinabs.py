@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from surrogate.activation import SurrogateActivation
 from surrogate.derivatives import Constant, Derivative, Laplace, PeriodicLaplace, Pointwise, Split
 from surrogate.derivatives import Gaussian as Bell
 from surrogate.equivalents.base import Count, Package, Positive
 from surrogate.functions import Heaviside as Step
 from surrogate.functions import MultiSpike
+from surrogate.pair import SurrogateActivation
 
 __all__ = ["Gaussian", "Heaviside", "MultiGaussian", "PeriodicExponential", "SingleExponential"]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-from surrogate.activation import SurrogateActivation
 from surrogate.derivatives import (
     Cauchy,
     Constant,
@@ -17,6 +16,7 @@ from surrogate.derivatives import (
 )
 from surrogate.equivalents.base import Package, Positive, Seed
 from surrogate.functions import Heaviside
+from surrogate.pair import SurrogateActivation
 
 __all__ = [
     "LSO",

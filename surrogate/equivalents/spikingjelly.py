@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Annotated
 
-from surrogate.activation import SurrogateActivation
 from surrogate.derivatives import (
     Box,
     Cauchy,
@@ -22,6 +21,7 @@ from surrogate.derivatives import (
 )
 from surrogate.equivalents.base import Count, Limits, Package, Positive
 from surrogate.functions import Heaviside
+from surrogate.pair import SurrogateActivation
 
 __all__ = [
     "S2NN",

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch import Tensor
 
-from surrogate.describe import Described
-from surrogate.evaluation import evaluate, is_exporting, require_floating
+from surrogate.core.evaluate import evaluate, is_exporting, require_floating
+from surrogate.core.messages import Described
+from surrogate.core.numbers import Number, as_of_now
 from surrogate.registry import Registry
-from surrogate.varying import Number, as_of_now
 
 if TYPE_CHECKING:
-    from surrogate.derivatives.kernels import Kernel
+    from surrogate.core.kernels import Kernel
 
 __all__ = ["Function", "functions"]
 

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from surrogate.describe import require_choice, require_number
+from surrogate.core.arithmetic import below
+from surrogate.core.messages import require_choice, require_number
+from surrogate.core.tables import constant_table, look_up
 from surrogate.functions.base import PiecewiseConstant, functions
-from surrogate.selection import below
-from surrogate.tables import constant_table, look_up
 
 __all__ = ["Cantor"]
 

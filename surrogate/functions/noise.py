@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from surrogate.describe import require_number
+from surrogate.core.messages import require_number
+from surrogate.core.tables import constant_table, look_up
 from surrogate.functions.base import Function, divisible, functions
-from surrogate.tables import constant_table, look_up
 
 __all__ = ["PerlinNoise"]
 

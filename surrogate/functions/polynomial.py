@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from surrogate.describe import is_finite
+from surrogate.core.messages import is_finite
 from surrogate.functions.base import Function, functions
 
 __all__ = ["Polynomial"]

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from surrogate.describe import require_number
+from surrogate.core.arithmetic import above, below, nan_where_nan
+from surrogate.core.messages import require_number
+from surrogate.core.numbers import Number
 from surrogate.functions.base import PiecewiseConstant, functions
-from surrogate.selection import above, below, nan_where_nan
-from surrogate.varying import Number
 
 if TYPE_CHECKING:
-    from surrogate.derivatives.kernels import Kernel
+    from surrogate.core.kernels import Kernel
 
 __all__ = [
     "Ceil",

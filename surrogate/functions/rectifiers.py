@@ -9,14 +9,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from surrogate.describe import Described, require_number
-from surrogate.evaluation import evaluate, require_floating
+from surrogate.core.arithmetic import above, below, choose, over
+from surrogate.core.evaluate import evaluate, require_floating
+from surrogate.core.messages import Described, require_number
+from surrogate.core.numbers import Number
 from surrogate.functions.base import Function, functions
-from surrogate.selection import above, below, choose, over
-from surrogate.varying import Number
 
 if TYPE_CHECKING:
-    from surrogate.derivatives.kernels import Kernel
+    from surrogate.core.kernels import Kernel
 
 __all__ = ["CELU", "ELU", "SELU", "GradedSpike", "LeakyReLU", "RReLU", "ReLU", "Threshold"]
 

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from surrogate.describe import require_number
+from surrogate.core.arithmetic import above, below, choose
+from surrogate.core.messages import require_number
+from surrogate.core.numbers import Number, varies
 from surrogate.functions.base import Function, functions
-from surrogate.selection import above, below, choose
-from surrogate.varying import Number, varies
 
 if TYPE_CHECKING:
-    from surrogate.derivatives.kernels import Kernel
+    from surrogate.core.kernels import Kernel
 
 __all__ = ["Clamp", "Hardshrink", "Hardsigmoid", "Hardswish", "Hardtanh", "ReLU6", "Softshrink"]
 

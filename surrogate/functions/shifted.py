@@ -13,16 +13,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from surrogate.describe import require_number
+from surrogate.core.arithmetic import above, below, choose
+from surrogate.core.messages import require_number
+from surrogate.core.numbers import Number
 from surrogate.functions.base import Function, functions
 from surrogate.functions.rectifiers import leaky
 from surrogate.functions.saturating import at_least
 from surrogate.functions.smooth import SiLU
-from surrogate.selection import above, below, choose
-from surrogate.varying import Number
 
 if TYPE_CHECKING:
-    from surrogate.derivatives.kernels import Kernel
+    from surrogate.core.kernels import Kernel
 
 __all__ = ["FTSwish", "FTSwishPlus", "GeneralReLU", "LiSHT", "LightReLU", "TReLU", "TiltReLU"]
 

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, NoReturn
 import torch
 from torch import Tensor
 
-from surrogate.describe import require_choice, require_number
-from surrogate.fields import require_seed, uniform_field
+from surrogate.core.arithmetic import above, choose, nan_where_nan, times
+from surrogate.core.messages import require_choice, require_number
+from surrogate.core.noise import require_seed, uniform_field
+from surrogate.core.numbers import Number
 from surrogate.functions.base import (
     Function,
     PiecewiseConstant,
@@ -18,11 +20,9 @@ from surrogate.functions.base import (
     functions,
     mean_magnitude,
 )
-from surrogate.selection import above, choose, nan_where_nan, times
-from surrogate.varying import Number
 
 if TYPE_CHECKING:
-    from surrogate.derivatives.kernels import Kernel
+    from surrogate.core.kernels import Kernel
 
 __all__ = ["Bernoulli", "Heaviside", "MagnitudeSign", "Sign", "SoftStaircase", "Staircase"]
 

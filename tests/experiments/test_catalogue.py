@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from experiments import catalogue
-from surrogate.plot import DOWN, UP
+from surrogate.diagnostics.plot import DOWN, UP
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 FIGURES = sorted((DOCS / "catalogue").rglob("*.svg"))

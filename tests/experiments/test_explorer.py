@@ -14,8 +14,8 @@ import torch
 import surrogate
 from experiments import catalogue
 from experiments.explorer import __main__, parts, samples
+from surrogate.core.kernels import KERNELS
 from surrogate.derivatives.blurred import Blurred
-from surrogate.derivatives.kernels import KERNELS
 from tests.browser import Browser, Page
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results"

@@ -32,8 +32,8 @@ from experiments.probe.runs import (
 )
 from experiments.report.compact import compact
 from experiments.runs import read_metrics
-from surrogate.lightning import ProbeCallback
-from surrogate.recording import QUANTITIES, Distribution, Recording, SiteRecord
+from surrogate.training.lightning import ProbeCallback
+from surrogate.training.recording import QUANTITIES, Distribution, Recording, SiteRecord
 from tests.experiments.conftest import Command
 
 PROBE = ("--baseline", "none", "--probe", "true", "--probe_every", "2")

@@ -10,8 +10,8 @@ import torch
 import surrogate
 from surrogate.derivatives import derivatives
 from surrogate.functions import functions
-from surrogate.schedule import as_schedule, schedules
-from surrogate.spec import METHODS
+from surrogate.text import METHODS
+from surrogate.training.anneal import as_schedule, schedules
 from tests.fuzz import mutate
 
 TOKENS = (

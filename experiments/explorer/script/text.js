@@ -1,5 +1,5 @@
 // Pairs as text, as on the command line: "Staircase(step=0.5) / Blurred(width=0.3)". Read, checked
-// against what the library knows, printed, and built. The grammar is that of surrogate/spec.py.
+// against what the library knows, printed, and built. The grammar is that of surrogate/text.py.
 
 /**
  * @typedef {{of: "functions" | "derivatives", name: string, arguments: Record<string, any>}} PartNode

@@ -1,0 +1,1 @@
+"""What functions, derivatives and pairs are made of, and how they are evaluated."""

@@ -1,0 +1,161 @@
+"""The kernels that `Blurred` convolves with: even densities of area 1."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from surrogate.core.arithmetic import below, nan_where_nan
+from surrogate.core.numbers import Number
+
+
+@dataclass(frozen=True)
+class Kernel(ABC):
+    """k(u) = shape(u / width) / width, an even density of area 1."""
+
+    width: Number
+
+    reach = math.inf  # beyond reach · width the area is below the rounding of float64
+    peak = math.nan  # width · k(0)
+    nodes_per_width = 64  # for linear interpolation between nodes; more if the density has corners
+
+    def density(self, u: Tensor) -> Tensor:
+        """k(u)."""
+        return self.shape(u / self.width) / self.width
+
+    def cumulative(self, u: Tensor) -> Tensor:
+        """The area of k left of u."""
+        return self.area(u / self.width)
+
+    def characteristic(self, frequency: float, like: Tensor) -> Tensor:
+        """∫ k(u) cos(frequency · u) du: by which factor a wave is damped."""
+        return self.damping(like.new_ones(()) * (frequency * self.width))
+
+    @staticmethod
+    @abstractmethod
+    def shape(v: Tensor) -> Tensor:
+        """The density for width 1."""
+
+    @staticmethod
+    @abstractmethod
+    def area(v: Tensor) -> Tensor:
+        """Its integral from −∞ to v."""
+
+    @staticmethod
+    @abstractmethod
+    def damping(frequency: Tensor) -> Tensor:
+        """Its Fourier transform (angular frequency)."""
+
+    @staticmethod
+    @abstractmethod
+    def radius(level: float) -> float:
+        """The v ≥ 0 at which the density has fallen to level · density(0), 0 < level ≤ 1."""
+
+
+class Box(Kernel):
+    """1 / width for |u| < width / 2: width is the full width."""
+
+    reach = 0.5
+    peak = 1.0
+
+    @staticmethod
+    def shape(v: Tensor) -> Tensor:
+        return nan_where_nan(v, below(v.abs(), 0.5))
+
+    @staticmethod
+    def area(v: Tensor) -> Tensor:
+        return (v + 0.5).clamp(0, 1)
+
+    @staticmethod
+    def damping(frequency: Tensor) -> Tensor:
+        return torch.sinc(frequency / (2 * math.pi))
+
+    @staticmethod
+    def radius(level: float) -> float:
+        return 0.5
+
+
+class Triangle(Kernel):
+    """(1 − |u| / width) / width for |u| < width: width is half the base, and the full width at
+    half the height."""
+
+    reach = 1.0
+    peak = 1.0
+    nodes_per_width = 1024
+
+    @staticmethod
+    def shape(v: Tensor) -> Tensor:
+        return (1 - v.abs()).clamp(min=0)
+
+    @staticmethod
+    def area(v: Tensor) -> Tensor:
+        v = v.clamp(-1, 1)
+        return 0.5 + v - 0.5 * v * v.abs()
+
+    @staticmethod
+    def damping(frequency: Tensor) -> Tensor:
+        return Box.damping(frequency) ** 2
+
+    @staticmethod
+    def radius(level: float) -> float:
+        return 1 - level
+
+
+class Gaussian(Kernel):
+    """The normal density: width is its standard deviation σ."""
+
+    reach = 8.5
+    peak = 1 / math.sqrt(2 * math.pi)
+
+    @staticmethod
+    def shape(v: Tensor) -> Tensor:
+        return torch.exp(-0.5 * v * v) * Gaussian.peak
+
+    @staticmethod
+    def area(v: Tensor) -> Tensor:
+        return 0.5 * torch.erfc(-v / math.sqrt(2))
+
+    @staticmethod
+    def damping(frequency: Tensor) -> Tensor:
+        return torch.exp(-0.5 * frequency**2)
+
+    @staticmethod
+    def radius(level: float) -> float:
+        return math.sqrt(-2 * math.log(level))
+
+
+class Logistic(Kernel):
+    """s'(u / width) / width, s the logistic sigmoid: width is its scale."""
+
+    reach = 40.0
+    peak = 0.25
+
+    @staticmethod
+    def shape(v: Tensor) -> Tensor:
+        s = torch.sigmoid(v)
+        return s * torch.sigmoid(-v)
+
+    @staticmethod
+    def area(v: Tensor) -> Tensor:
+        return torch.sigmoid(v)
+
+    @staticmethod
+    def damping(frequency: Tensor) -> Tensor:
+        angle = math.pi * frequency
+        return angle / torch.sinh(angle)
+
+    @staticmethod
+    def radius(level: float) -> float:
+        return 2 * math.acosh(1 / math.sqrt(level))
+
+
+KERNELS: dict[str, type[Kernel]] = {
+    "box": Box,
+    "gaussian": Gaussian,
+    "triangle": Triangle,
+    "logistic": Logistic,
+}

@@ -1,0 +1,308 @@
+"""The modes in which torch differentiates: the one place to add one.
+
+A mode takes (module, x, upstream gradient) and returns the gradient that it gets for x, times the
+upstream gradient; those of order 2 and 3 return that derivative of it, those of order 0 the value.
+"""
+
+from __future__ import annotations
+
+import copy
+import io
+import pickle
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.autograd import forward_ad
+from torch.func import grad, hessian, jacfwd, jacrev, jvp, vjp, vmap
+
+from surrogate.core.evaluate import BLOCK, FUSED_FROM
+from surrogate.core.fuse import fuse
+from surrogate.diagnostics.check.subject import NotApplicableError, backward, differentiated
+
+Result = TypeVar("Result")
+Run = Callable[[Any, Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Mode:
+    """How one mode is run, and what its result is compared with."""
+
+    name: str
+    run: Run
+    order: int = 1  # 0: the value; 1: the reported derivative; 2, 3: derivatives of it
+    needs_pointwise: bool = False  # an upstream-dependent derivative has to refuse it
+    by_element: bool = False  # an upstream gradient of its own for each element
+    exact: bool = False  # bit for bit
+    compiled: bool = False
+
+
+MODES: dict[str, Mode] = {}
+
+
+def mode(name: str, *, compiled: bool = False, **facts: Any) -> Callable[[Run], Run]:
+    """Add a function to the table; with `compiled`, a compiled version of it too."""
+
+    def add(run: Run) -> Run:
+        MODES[name] = Mode(name, run, **facts)
+        if compiled:
+            facts["exact"] = False
+            twin = f"compiled {name}"
+            MODES[twin] = Mode(twin, partial(_compiled, run), compiled=True, **facts)
+        return run
+
+    return add
+
+
+def _compiled(run: Run, module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
+    function = torch.compile(lambda x, upstream: run(module, x, upstream), fullgraph=True)
+    try:
+        return function(x, upstream)
+    finally:
+        torch.compiler.reset()  # each run compiles the same lines anew, which torch limits
+
+
+@mode("value", order=0, exact=True, compiled=True)
+def value(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
+    return module(x)
+
+
+@mode("value with grad", order=0, exact=True)
+def value_with_grad(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
+    return module(x.clone().requires_grad_()).detach()
+
+
+@mode("value in vmap", order=0, exact=True)
+def value_in_vmap(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
+    return vmap(module)(x)
+
+
+@mode("value in vjp", order=0, exact=True)
+def value_in_vjp(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
+    return vjp(module, x)[0]
+
+
+@mode("value in jvp", order=0, exact=True, needs_pointwise=True)
+def value_in_jvp(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
+    return jvp(module, (x,), (upstream,))[0]
+
+
+@mode("value exported", order=0, needs_pointwise=True)
+def value_exported(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
+    return torch.export.export(module, (x,)).module()(x)
+
+
+@mode("backward")
+def eager_backward(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
+    return backward(module, x, upstream)
+
+
+def compiled_backward(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
+    try:
+        return backward(torch.compile(module, fullgraph=True), x, upstream)
+    finally:
+        torch.compiler.reset()
+
+
+MODES["compiled backward"] = Mode("compiled backward", compiled_backward, compiled=True)
+
+
+def _in_many_copies(
+    run: Run, elements: int, module: nn.Module, x: Tensor, upstream: Tensor
+) -> Tensor:
+    """The result for the last of many copies of x in one tensor."""
+    copies = elements // len(x) + 1
+    return run(module, x.repeat(copies), upstream.repeat(copies))[-len(x) :]
+
+
+def _fused(run: Run, module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
+    with fuse():
+        return _in_many_copies(run, FUSED_FROM, module, x, upstream)
+
+
+mode("value of a large tensor", order=0, by_element=True)(
+    partial(_in_many_copies, value_with_grad, 2 * BLOCK)
+)
+mode("backward of a large tensor", by_element=True)(
+    partial(_in_many_copies, eager_backward, 2 * BLOCK)
+)
+MODES["fused value"] = Mode(
+    "fused value", partial(_fused, value_with_grad), order=0, by_element=True, compiled=True
+)
+MODES["fused backward"] = Mode(
+    "fused backward", partial(_fused, eager_backward), by_element=True, compiled=True
+)
+
+
+def _with_graph(module: nn.Module, x: Tensor, upstream: Tensor, order: int) -> Tensor:
+    x = x.clone().requires_grad_()
+    y = module(x)
+    (result,) = torch.autograd.grad(y, x, upstream.to(y.dtype), create_graph=True)
+    for _ in range(order - 1):
+        result = differentiated(result, x)
+    return result.detach()
+
+
+@mode("create_graph, second order", order=2)
+def second_order(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
+    return _with_graph(module, x, upstream, 2)
+
+
+@mode("create_graph, third order", order=3)
+def third_order(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
+    return _with_graph(module, x, upstream, 3)
+
+
+@mode("func.grad", compiled=True)
+def func_grad(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
+    return grad(lambda x: (module(x) * upstream).sum())(x)
+
+
+@mode("func.vjp", compiled=True)
+def func_vjp(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
+    y, pullback = vjp(module, x)[:2]
+    return pullback(upstream.to(y.dtype))[0]
+
+
+@mode("vmap(grad)", compiled=True, by_element=True)
+def vmap_grad(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
+    return vmap(grad(lambda x, upstream: module(x) * upstream))(x, upstream)
+
+
+@mode("func.jvp", compiled=True, needs_pointwise=True)
+def func_jvp(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
+    return jvp(module, (x,), (upstream,))[1]
+
+
+@mode("forward-mode AD", needs_pointwise=True)
+def dual_tensors(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
+    with forward_ad.dual_level():
+        tangent = forward_ad.unpack_dual(module(forward_ad.make_dual(x, upstream))).tangent
+        return torch.zeros_like(x) if tangent is None else tangent
+
+
+@mode("jacrev", compiled=True, by_element=True)
+def func_jacrev(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
+    return _diagonal(jacrev(lambda x: module(x) * upstream)(x))
+
+
+@mode("jacfwd", compiled=True, needs_pointwise=True)
+def func_jacfwd(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
+    return _diagonal(jacfwd(lambda x: module(x) * upstream)(x))
+
+
+@mode("hessian", order=2, compiled=True, needs_pointwise=True)
+def func_hessian(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
+    return _diagonal(hessian(lambda x: (module(x) * upstream).sum())(x))
+
+
+def _diagonal(matrix: Any) -> Tensor:
+    return matrix.diagonal()
+
+
+@mode("export, then backward", needs_pointwise=True)
+def exported(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
+    return backward(torch.export.export(module, (x,)).module(), x, upstream)
+
+
+@mode("export, second order", order=2, needs_pointwise=True)
+def exported_second_order(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
+    return _with_graph(torch.export.export(module, (x,)).module(), x, upstream, 2)
+
+
+def _checkpointed(reentrant: bool, module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
+    from torch.utils.checkpoint import checkpoint
+
+    x = x.clone().requires_grad_()
+    y: Any = checkpoint(module, x, use_reentrant=reentrant)
+    y.backward(upstream.to(y.dtype))
+    assert x.grad is not None
+    return x.grad
+
+
+mode("checkpoint")(partial(_checkpointed, False))
+mode("checkpoint, reentrant")(partial(_checkpointed, True))
+
+
+def _autocast(dtype: torch.dtype, module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
+    with torch.autocast(x.device.type, dtype):
+        return backward(module, x, upstream)
+
+
+mode("autocast bfloat16")(partial(_autocast, torch.bfloat16))
+mode("autocast float16")(partial(_autocast, torch.float16))
+
+
+@mode("deepcopy")
+def deep_copied(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
+    return backward(copy.deepcopy(module), x, upstream)
+
+
+@mode("pickle")
+def pickled(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
+    return backward(pickle.loads(pickle.dumps(module)), x, upstream)
+
+
+@mode("state_dict")
+def state_reloaded(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
+    """Saved, read back as weights only, and loaded into a copy whose parameters were forgotten."""
+    file = io.BytesIO()
+    torch.save(module.state_dict(), file)
+    file.seek(0)
+    empty = copy.deepcopy(module)
+    with torch.no_grad():
+        for parameter in empty.parameters():
+            parameter.fill_(torch.nan)
+    empty.load_state_dict(torch.load(file, weights_only=True))
+    return backward(empty, x, upstream)
+
+
+@mode("DistributedDataParallel")
+def data_parallel(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
+    """One process, gloo; the gradient is that of a parameter that is added to x."""
+    from torch import distributed
+
+    if not distributed.is_available() or not distributed.is_gloo_available():
+        raise NotApplicableError("torch was built without gloo")
+    if distributed.is_initialized():
+        raise NotApplicableError("a process group is in use")
+    shifted = _Shifted(module, x)
+    distributed.init_process_group("gloo", store=distributed.HashStore(), rank=0, world_size=1)
+    try:
+        y = nn.parallel.DistributedDataParallel(shifted)(x)
+        y.backward(upstream.to(y.dtype))
+    finally:
+        distributed.destroy_process_group()
+    assert shifted.shift.grad is not None
+    return shifted.shift.grad
+
+
+class _Shifted(nn.Module):
+    def __init__(self, module: nn.Module, x: Tensor) -> None:
+        super().__init__()
+        self.module = module
+        self.shift = nn.Parameter(torch.zeros_like(x))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.module(x + self.shift)
+
+
+@mode("CUDA graph")
+def cuda_graph(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
+    if not torch.cuda.is_available():
+        raise NotApplicableError("no GPU here")
+    x, upstream = x.cuda(), upstream.cuda()
+    module = copy.deepcopy(module).cuda()
+    captured: Any = torch.cuda.make_graphed_callables(module, (x.clone().requires_grad_(),))
+    return backward(captured, x, upstream).cpu()
+
+
+def quietly(run: Callable[[], Result]) -> Result:
+    """A self-check looks at results: torch's remarks on its own plans are left out."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return run()

@@ -1,0 +1,230 @@
+"""What a check looks at besides the modes: dtypes, layouts, extremes, refusals, memory.
+
+A property takes a subject and returns the largest error, as a fraction of the largest expected
+number, or raises `BrokenError` with what is wrong. One place to add one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from surrogate.derivatives.base import Pointwise
+from surrogate.derivatives.shapes import Exact
+from surrogate.diagnostics.check.subject import NotApplicableError, Subject, backward
+from surrogate.diagnostics.saved_bytes import saved_bytes
+from surrogate.functions.base import Function
+from surrogate.pair import SurrogateActivation
+
+# Far out, but with digits left behind the point, so that a wave shows.
+FAR = 1e9 * torch.linspace(0.1, 9.9, 64, dtype=torch.float64).sqrt()
+
+Property = Callable[[Subject, Tensor], float | None]
+Runner = Callable[[Tensor], Tensor]
+
+
+class BrokenError(Exception):
+    """A property that does not hold."""
+
+
+@dataclass(frozen=True)
+class Named:
+    """A property by its name, and whether it takes the compiler."""
+
+    name: str
+    holds: Property
+    compiled: bool = False
+
+
+PROPERTIES: dict[str, Named] = {}
+
+
+def named(name: str, *, compiled: bool = False) -> Callable[[Property], Property]:
+    """Add a property to the table."""
+
+    def add(holds: Property) -> Property:
+        PROPERTIES[name] = Named(name, holds, compiled)
+        return holds
+
+    return add
+
+
+def largest_error(got: Tensor, expected: Tensor, ordinary: float = 0.0) -> float:
+    """As a fraction of the largest expected number; NaN if one is not a number alone.
+
+    `ordinary` is the largest expected number elsewhere: where all are next to 0, digits of theirs
+    do not count.
+    """
+    expected = expected.to(got.dtype).double()
+    got = got.double()
+    same = (got == expected) | (got.isnan() & expected.isnan())
+    gap = torch.where(same, 0, (got - expected).abs())
+    finite = expected[expected.isfinite()]
+    scale = max(float(finite.abs().max()) if finite.numel() else 0.0, ordinary)
+    return float(gap.max() / (scale or 1.0)) if gap.numel() else 0.0
+
+
+@named("dtype kept")
+def dtype_kept(subject: Subject, x: Tensor) -> None:
+    y = subject.module(x)
+    gradient = backward(subject.module, x, torch.ones_like(x))
+    for what, tensor in (("the value", y), ("the gradient", gradient)):
+        if tensor.dtype != x.dtype:
+            raise BrokenError(f"{what} is {tensor.dtype}")
+
+
+@named("layout kept")
+def layout_kept(subject: Subject, x: Tensor) -> float:
+    """Any shape and order in memory: the numbers of the flat tensor, laid out as the input was."""
+    _require_by_element(subject)
+    value, gradient = subject.value(x), backward(subject.module, x, torch.ones_like(x))
+    found: list[Tensor] = []
+    expected: list[Tensor] = []
+    for what, place in _layouts():
+        arranged = place(x)
+        for got, flat in (
+            (subject.module(arranged), value),
+            (backward(subject.module, arranged, torch.ones_like(arranged)), gradient),
+        ):
+            if got.shape != arranged.shape:
+                raise BrokenError(f"{what}: {tuple(arranged.shape)} became {tuple(got.shape)}")
+            if what != "with gaps" and got.stride() != arranged.stride():
+                raise BrokenError(
+                    f"{what}: {tuple(arranged.stride())} became {tuple(got.stride())}"
+                )
+            found.append(got.detach().flatten())
+            expected.append(place(flat).flatten())
+    return largest_error(torch.cat(found), torch.cat(expected))
+
+
+def _require_by_element(subject: Subject) -> None:
+    if subject.by_tensor:
+        raise NotApplicableError("it reports for the tensor as a whole")
+
+
+def _layouts() -> Iterator[tuple[str, Callable[[Tensor], Tensor]]]:
+    yield (
+        "channels_last",
+        lambda t: t[:24].reshape(1, 2, 3, 4).contiguous(memory_format=torch.channels_last),
+    )
+    yield "transposed", lambda t: t[:24].reshape(4, 6).t()
+    yield "with gaps", lambda t: t[:24].reshape(4, 6)[:, ::2]
+    yield "0-d", lambda t: t[0]
+    yield "empty", lambda t: t[:0].reshape(0, 3)
+
+
+def _extremes(module: Runner, subject: Subject, x: Tensor, *, slope_at_infinity: bool) -> float:
+    """Finite wherever the definition is, the limit at ±inf where there is one, NaN for NaN."""
+    _require_by_element(subject)
+    limits = torch.finfo(subject.dtype)
+    sizes = (0.0, limits.smallest_normal / 4, 1e-30, 1e30, limits.max)
+    finite = torch.tensor([s * size for size in sizes for s in (1, -1)], dtype=subject.dtype)
+    finite = finite[finite.isfinite()].repeat(5)  # more than a vector register, and a rest
+    errors = []
+    with torch.no_grad():
+        nan = module(torch.full_like(x[:1], torch.nan))
+    if not nan.isnan().all():
+        raise BrokenError(f"the value at NaN is {nan.item():g}")
+    for what, function, definition in (
+        ("value", lambda x: module(x).detach(), lambda x: subject.value(x).double()),
+        (
+            "slope",
+            lambda x: backward(module, x, torch.ones_like(x)),
+            lambda x: subject.derivative(x, torch.ones_like(x)),
+        ),
+    ):
+        got, expected = function(finite), definition(finite)
+        lost = ~got.isfinite() & expected.to(subject.dtype).isfinite()
+        if lost.any():
+            raise BrokenError(f"the {what} at {finite[lost][0]:g} is {got[lost][0]:g}")
+        small = finite.abs() < 1e-3
+        ordinary = definition(x).abs().nan_to_num(0, 0, 0).max().item()
+        errors.append(largest_error(got[small], expected[small], ordinary))
+        if what == "slope" and not slope_at_infinity:
+            continue
+        for sign in (-1, 1):
+            limit = _limit(definition(sign * FAR))
+            at_infinity = function(torch.full_like(x[:1], sign * torch.inf)).double()
+            if limit is not None and not math.isclose(
+                at_infinity.item(), limit, rel_tol=1e-2, abs_tol=1e-6
+            ):
+                raise BrokenError(f"the {what} at {sign * torch.inf} is {at_infinity.item():g}")
+    return max(errors)
+
+
+@named("extremes")
+def extremes(subject: Subject, x: Tensor) -> float:
+    return _extremes(subject.module, subject, x, slope_at_infinity=True)
+
+
+@named("compiled extremes", compiled=True)
+def compiled_extremes(subject: Subject, x: Tensor) -> float:
+    try:
+        compiled = torch.compile(subject.module, fullgraph=True)
+        return _extremes(compiled, subject, x, slope_at_infinity=True)
+    finally:
+        torch.compiler.reset()
+
+
+@named("exported extremes")
+def exported_extremes(subject: Subject, x: Tensor) -> float:
+    """Any length, as the points have several; an exported pair reports 0 where x is infinite."""
+    if subject.upstream_dependent:
+        raise NotApplicableError("it can't be exported")
+    length = torch.export.Dim.DYNAMIC
+    exported = torch.export.export(subject.module, (x,), dynamic_shapes=(({0: length}),))
+    return _extremes(exported.module(), subject, x, slope_at_infinity=False)
+
+
+def _limit(values: Tensor) -> float | None:
+    """What the values at `FAR` tend to: a number, ±inf, or nothing that can be told."""
+    if values.isnan().any():
+        return None
+    if bool((values > 1e6).all() | (values < -1e6).all()):
+        return float(values[0].sign()) * torch.inf
+    spread = float(values.max() - values.min())
+    return float(values[0]) if spread <= 1e-6 else None
+
+
+def _refused(subject: Subject, x: Tensor) -> None:
+    if not subject.is_pair:
+        raise NotApplicableError("only pairs promise it")
+    try:
+        subject.module(x)
+    except TypeError as error:
+        if str(x.dtype) in str(error):
+            return
+        raise
+    raise BrokenError(f"{x.dtype} is taken")
+
+
+@named("integers refused")
+def integers_refused(subject: Subject, x: Tensor) -> None:
+    _refused(subject, x.to(torch.int64))
+
+
+@named("complex numbers refused")
+def complex_refused(subject: Subject, x: Tensor) -> None:
+    _refused(subject, x.to(torch.complex64))
+
+
+@named("memory for backward")
+def memory(subject: Subject, x: Tensor) -> None:
+    """No more than the definition needs: what a pointwise derivative says it keeps, else x."""
+    kept = saved_bytes(subject.module, x)
+    module = subject.module
+    if (
+        not isinstance(module, SurrogateActivation)
+        or (isinstance(module.derivative, Exact) and not isinstance(module.function, Function))
+        or any(True for _ in module.parameters())
+    ):
+        raise NotApplicableError(f"{kept / len(x):g} bytes for each element, as torch keeps them")
+    bound = module.derivative.bind(module.function)
+    needed = bound.keep(x) if isinstance(bound, Pointwise) else x
+    allowed = 0 if needed is None else needed.numel() * needed.element_size()
+    if kept > allowed:
+        raise BrokenError(f"{kept / len(x):g} bytes for each element, {allowed / len(x):g} needed")

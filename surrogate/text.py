@@ -1,0 +1,292 @@
+"""Text to objects: the one place that reads the text form of a pair.
+
+    pair       := function "/" derivative  |  name of the catalogue, with arguments if it takes some
+    function   := Name(arguments)
+    derivative := Name(arguments) | derivative.method(arguments) | (derivative) | -derivative
+                | derivative + derivative | derivative - derivative | derivative * derivative
+                | number * derivative | derivative * number
+    number     := a finite Python number | Learnable(arguments)
+    arguments  := numbers, strings, True, False, None, functions, derivatives, (numbers, …)
+
+It is Python's expression grammar, read with `ast` against the registries; nothing is evaluated.
+The way back is `str(pair)`.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import operator
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from surrogate.catalogue import catalogue
+from surrogate.core.messages import did_you_mean, is_finite
+from surrogate.core.numbers import Learnable, Varying
+from surrogate.derivatives import Derivative, derivatives
+from surrogate.functions import functions
+from surrogate.functions.base import Elementwise
+from surrogate.pair import SurrogateActivation
+from surrogate.registry import Registry
+
+OPERATIONS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul}
+METHODS = ("clip", "shift", "scale", "mirror", "normalise")
+
+numbers: Registry[type] = Registry("number")
+numbers.register(Learnable)
+
+# A text may come from a stranger: it must not take long, or more memory than its result.
+LONGEST = 2000  # characters
+DEEPEST = 100  # levels of the expression's tree; a sum has one for each term
+MOST_MEASURED = 2  # times that an area or a peak is computed, which takes up to half a second
+
+
+def get(text: str) -> SurrogateActivation:
+    """The pair that a text stands for; a new instance each time.
+
+    Args:
+        text: a name of the catalogue (`cantor2`), with arguments if it takes some
+            (`cantor2(depth=5)`), or a function and a derivative
+            (`Staircase(step=0.5) / Blurred(width=0.3)`).
+
+    Raises:
+        ValueError: the text is no such thing; the message points at the place.
+
+    >>> import surrogate
+    >>> surrogate.get("cantor2")
+    Cantor() / Constant()
+    >>> surrogate.get("ReLU() / 0.5 * Constant(1) + 0.5 * Exact()").derivative
+    0.5 * Constant() + 0.5 * Exact()
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"get takes a text, got {type(text).__name__}")
+    _require_short(text)
+    slash = _top_level_slash(text)
+    if slash is None:
+        return _Reader(text, 0).catalogue_entry()
+    function = _Reader(text[:slash], 0, text).function()
+    return _Reader(text[slash + 1 :], slash + 1, text).pair_with(function)
+
+
+def read_call(text: str, registry: Registry[Any], wanted: str) -> Any:
+    """What a single call such as `cosine(1.0, 0.05)` makes of a registry's entry.
+
+    Raises:
+        ValueError: it is no such thing; the message says what was wanted and points at the place.
+    """
+    _require_short(text)
+    return _Reader(text, 0).call_of(registry, wanted)
+
+
+def _require_short(text: str) -> None:
+    if len(text) > LONGEST:
+        raise ValueError(f"such a text has at most {LONGEST} characters, got {len(text)}")
+
+
+def _top_level_slash(text: str) -> int | None:
+    """Where function and derivative part: the first slash outside parentheses."""
+    depth = 0
+    for place, character in enumerate(text):
+        depth += (character == "(") - (character == ")")
+        if character == "/" and depth == 0:
+            return place
+    return None
+
+
+class _Reader:
+    """Reads one expression, a part of a whole text in which errors are shown."""
+
+    def __init__(self, part: str, offset: int, whole: str | None = None) -> None:
+        self.whole = part if whole is None else whole
+        indent = len(part) - len(part.lstrip())
+        self.offset = offset + indent
+        self.part = part.strip()
+        if not self.part:
+            self._fail("something is missing", None)
+        try:
+            self.tree = ast.parse(self.part, mode="eval").body
+        except SyntaxError as error:
+            self.offset += (error.offset or 1) - 1
+            self._fail("this can't be read", None)
+        except (ValueError, RecursionError, MemoryError):
+            self._fail("this can't be read", None)
+        self._require_small()
+
+    def _require_small(self) -> None:
+        """Level by level, as to recurse into a tree that is too deep would be an error itself."""
+        level: list[ast.AST] = [self.tree]
+        measured = 0
+        for _ in range(DEEPEST):
+            measured += sum(getattr(node, "attr", "") == "normalise" for node in level)
+            level = [child for node in level for child in ast.iter_child_nodes(node)]
+        if level:
+            self._fail(f"this is nested deeper than {DEEPEST} levels", None)
+        if measured > MOST_MEASURED:
+            self._fail(f"a text has normalise at most {MOST_MEASURED} times, got {measured}", None)
+
+    def catalogue_entry(self) -> SurrogateActivation:
+        if isinstance(self.tree, ast.Name):
+            return self._call(catalogue, self.tree, self.tree, [], [])
+        name, args, keywords = self._parts(
+            self.tree, "the name of an activation, or Function / Derivative"
+        )
+        if name.id not in catalogue and (name.id in functions or name.id in derivatives):
+            self._fail(f"{name.id} is half a pair: write Function(…) / Derivative(…)", name)
+        return self._call(catalogue, self.tree, name, args, keywords)
+
+    def call_of(self, registry: Registry[Any], wanted: str) -> Any:
+        return self._call(registry, self.tree, *self._parts(self.tree, wanted))
+
+    def function(self) -> Callable[..., Any]:
+        return self._function(self.tree)
+
+    def pair_with(self, function: Elementwise) -> SurrogateActivation:
+        return self._build(self.tree, SurrogateActivation, function, self._derivative(self.tree))
+
+    def _function(self, node: ast.expr) -> Any:
+        return self._call(functions, node, *self._parts(node, "a function, such as ReLU()"))
+
+    def _derivative(self, node: ast.expr) -> Any:
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+            return self._build(node, operator.neg, self._derivative(node.operand))
+        if isinstance(node, ast.BinOp):
+            operation = OPERATIONS.get(type(node.op))
+            if operation is None:
+                self._fail("derivatives combine by a + b, a - b, a * b and number * a", node)
+            of_numbers = isinstance(node.op, ast.Mult)
+            left = self._operand(node.left, of_numbers)
+            right = self._operand(node.right, of_numbers and isinstance(left, Derivative))
+            return self._build(node, operation, left, right)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            return self._changed(node, node.func)
+        return self._call(derivatives, node, *self._parts(node, "a derivative, such as Exact()"))
+
+    def _operand(self, node: ast.expr, may_be_number: bool) -> Any:
+        """A derivative, or where one is allowed a number."""
+        number = self._number(node) if may_be_number else None
+        return self._derivative(node) if number is None else number
+
+    def _changed(self, node: ast.Call, method: ast.Attribute) -> Any:
+        """derivative.method(arguments)."""
+        part = self._derivative(method.value)
+        if method.attr not in METHODS:
+            known = f" (there are: {', '.join(METHODS)})"
+            self._fail(
+                f"derivatives have no method {method.attr!r}"
+                f"{did_you_mean(method.attr, METHODS) or known}",
+                node,
+            )
+        if not hasattr(part, method.attr):
+            self._fail(f"{part!r} depends on the upstream gradient: no {method.attr}()", node)
+        change = getattr(part, method.attr)
+        return self._filled(method.attr, change, node, node.args, node.keywords)
+
+    def _parts(
+        self, node: ast.expr, wanted: str
+    ) -> tuple[ast.Name, list[ast.expr], list[ast.keyword]]:
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            return node.func, node.args, node.keywords
+        hint = f"; write {node.id}()" if isinstance(node, ast.Name) else ""
+        self._fail(f"expected {wanted}{hint}", node)
+
+    def _call(
+        self,
+        registry: Registry[Any],
+        node: ast.expr,
+        name: ast.expr,
+        args: list[ast.expr],
+        keywords: list[ast.keyword],
+    ) -> Any:
+        assert isinstance(name, ast.Name)
+        try:
+            entry = registry[name.id]
+        except ValueError as error:
+            self._fail(str(error), name)
+        return self._filled(name.id, entry, node, args, keywords)
+
+    def _filled(
+        self,
+        called: str,
+        entry: Callable[..., Any],
+        node: ast.expr,
+        args: list[ast.expr],
+        keywords: list[ast.keyword],
+    ) -> Any:
+        """entry(arguments), each checked to be one that it takes."""
+        signature = inspect.signature(entry)
+        allowed = list(signature.parameters)
+        for keyword in keywords:
+            if keyword.arg not in allowed:
+                self._fail(
+                    f"{called} has no argument {keyword.arg!r}"
+                    f"{did_you_mean(keyword.arg, allowed)}"
+                    f" (it takes: {', '.join(allowed) or 'none'})",
+                    keyword,
+                )
+        if len(args) > len(allowed):
+            self._fail(f"{called} takes {len(allowed)} arguments, got {len(args)}", node)
+        given = dict(zip(allowed, args, strict=False))
+        for keyword in keywords:
+            assert keyword.arg is not None
+            if keyword.arg in given:
+                self._fail(f"{called}: {keyword.arg} is given twice", keyword)
+            given[keyword.arg] = keyword.value
+        for parameter in signature.parameters.values():
+            if parameter.default is parameter.empty and parameter.name not in given:
+                self._fail(f"{called} needs the argument {parameter.name!r}", node)
+        values = {argument: self._argument(argument, value) for argument, value in given.items()}
+        return self._build(node, entry, **values)
+
+    def _argument(self, name: str, node: ast.expr) -> Any:
+        if (number := self._number(node)) is not None:
+            return number
+        if isinstance(node, ast.Constant) and (
+            node.value is None or isinstance(node.value, (str, bool))
+        ):
+            return node.value
+        if isinstance(node, ast.Tuple):
+            return tuple(self._argument(name, element) for element in node.elts)
+        if name == "function":
+            return self._function(node)
+        return self._derivative(node)
+
+    def _number(self, node: ast.expr) -> int | float | Varying | None:
+        """A number, fixed or learnable; None for anything else."""
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            if node.func.id in numbers:
+                return self._call(numbers, node, node.func, node.args, node.keywords)
+            return None
+        return _number(node)
+
+    def _build(self, node: ast.expr, make: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        try:
+            return make(*args, **kwargs)
+        except (TypeError, ValueError, ArithmeticError) as error:
+            self._fail(str(error), node)
+
+    def _fail(self, message: str, node: ast.expr | ast.keyword | None) -> NoReturn:
+        start, width = self.offset, 1
+        if node is not None and node.end_col_offset is not None and node.lineno == 1:
+            # ast counts in UTF-8 bytes.
+            start += len(self.part.encode()[: node.col_offset].decode())
+            width = len(self.part.encode()[node.col_offset : node.end_col_offset].decode())
+        raise ValueError(
+            f"{message}\n  {_printable(self.whole)}\n  {' ' * start}{'^' * max(width, 1)}"
+        )
+
+
+def _printable(text: str) -> str:
+    """The text with a space for each sign that could be a command to a terminal."""
+    return "".join(sign if sign.isprintable() else " " for sign in text)
+
+
+def _number(node: ast.expr) -> int | float | None:
+    """A number with or without a sign; None for anything else."""
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.USub, ast.UAdd)):
+        number = _number(node.operand)
+        return -number if number is not None and isinstance(node.op, ast.USub) else number
+    if not isinstance(node, ast.Constant) or isinstance(node.value, bool):
+        return None
+    if isinstance(node.value, int) or (isinstance(node.value, float) and is_finite(node.value)):
+        return node.value
+    return None

@@ -1,0 +1,276 @@
+"""Schedules: numbers of a pair that change while a network trains.
+
+    anneal = surrogate.Anneal(model, {"derivative.width": "cosine(1.0, 0.05)"}, steps=1000)
+    for batch in batches:
+        …
+        anneal.step()
+
+The same under Lightning: `surrogate.training.lightning.AnnealCallback`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from surrogate.core.messages import (
+    described_fields,
+    did_you_mean,
+    is_finite,
+    name_of,
+    require_number,
+)
+from surrogate.core.numbers import Varying, shortest
+from surrogate.pair import SurrogateActivation, named_pairs
+from surrogate.registry import Registry
+from surrogate.text import read_call
+
+schedules: Registry[type] = Registry("schedule")
+
+
+class Annealed(Varying):
+    """A number that a schedule moves; it prints as what it is at the time."""
+
+    def __init__(self, value: float) -> None:
+        super().__init__()
+        self.register_buffer("value", torch.tensor(float(value)))
+
+    def __repr__(self) -> str:
+        return shortest(self)
+
+
+class Schedule(ABC):
+    """A number as a function of the progress t, from 0 in the first step to 1 in the last."""
+
+    @abstractmethod
+    def __call__(self, t: float) -> float:
+        """The number at t."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__.lower()}({described_fields(self)})"
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class _Between(Schedule):
+    """From start to end."""
+
+    start: float
+    end: float
+
+    def __post_init__(self) -> None:
+        require_number(self, "start")
+        require_number(self, "end")
+
+
+class Linear(_Between):
+    """start + (end − start) · t."""
+
+    def __call__(self, t: float) -> float:
+        return self.start + (self.end - self.start) * t
+
+
+class Cosine(_Between):
+    """end + (start − end) · (1 + cos πt) / 2: slow at both ends."""
+
+    def __call__(self, t: float) -> float:
+        return self.end + (self.start - self.end) * (1 + math.cos(math.pi * t)) / 2
+
+
+class Exponential(_Between):
+    """start · (end / start)^t: by the same factor at each step.
+
+    Raises:
+        ValueError: start and end are not both above or both below 0.
+    """
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.start * self.end > 0:
+            raise ValueError(
+                "exponential: start and end must both be above 0, or both below, "
+                f"got {self.start!r} and {self.end!r}"
+            )
+
+    def __call__(self, t: float) -> float:
+        return self.start * (self.end / self.start) ** t
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Step(Schedule):
+    """Each of the values for an equal part of the time.
+
+    Raises:
+        ValueError: there are no values.
+    """
+
+    values: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if not self.values or not all(_is_finite(value) for value in self.values):
+            raise ValueError(f"step: values must be a tuple of finite numbers, got {self.values!r}")
+
+    def __call__(self, t: float) -> float:
+        return self.values[min(int(t * len(self.values)), len(self.values) - 1)]
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, (int, float)) and is_finite(value)
+
+
+for kind in (Linear, Cosine, Exponential, Step):
+    schedules.register(kind, kind.__name__.lower())
+
+
+def as_schedule(given: Schedule | str) -> Schedule:
+    """A schedule as it is, or the one that a text such as `cosine(1.0, 0.05)` stands for."""
+    if isinstance(given, Schedule):
+        return given
+    if not isinstance(given, str):
+        raise TypeError(f"a schedule must be a Schedule or the text of one, got {given!r}")
+    return read_call(given, schedules, "a schedule, such as cosine(1.0, 0.05)")
+
+
+class Anneal:
+    """Moves numbers of a model's pairs along schedules, over a number of steps or epochs.
+
+    The numbers become buffers of the pairs: they are saved and restored with the model, and code
+    that is compiled takes them as inputs, so a step does not compile it anew. Attach it before a
+    checkpoint is loaded.
+
+    Args:
+        model: a pair, or a module with pairs in it.
+        schedules: path of a number within a pair (`function.step`, `derivative.width`,
+            `derivative.left.factor`) → its schedule, or the text of one: `linear(1.0, 0.05)`,
+            `cosine(1.0, 0.05)`, `exponential(1.0, 0.05)`, `step((1.0, 0.3, 0.1))`. It is moved in
+            every pair that has it.
+        steps: the number of training steps, or of epochs if `step` is called after each epoch. The
+            first one has the start of each schedule, the last one its end.
+
+    Raises:
+        TypeError: the model or the schedules are no such thing.
+        ValueError: no pair has a number at a path, the number there is one that can't change, or
+            a schedule passes through numbers that are not allowed there.
+
+    >>> import surrogate
+    >>> pair = surrogate.get("Heaviside() / Blurred(width=1)")
+    >>> anneal = surrogate.Anneal(pair, {"derivative.width": "linear(1.0, 0.5)"}, steps=3)
+    >>> for step in range(3):
+    ...     print(pair)
+    ...     anneal.step()
+    Heaviside() / Blurred(width=1.0)
+    Heaviside() / Blurred(width=0.75)
+    Heaviside() / Blurred(width=0.5)
+    """
+
+    def __init__(
+        self, model: nn.Module, schedules: Mapping[str, Schedule | str], steps: int
+    ) -> None:
+        if not isinstance(model, nn.Module):
+            raise TypeError(f"Anneal: model must be a torch.nn.Module, got {name_of(model)}")
+        if not isinstance(schedules, Mapping):
+            raise TypeError(
+                "Anneal: schedules must map paths to schedules, such as "
+                f"{{'derivative.width': 'linear(1.0, 0.1)'}}, got {schedules!r}"
+            )
+        self.steps = steps
+        require_number(self, "steps", least=1, integer=True)
+        self.schedules = {path: as_schedule(given) for path, given in schedules.items()}
+        if not self.schedules:
+            raise ValueError("Anneal: schedules must name at least one path, got none")
+        pairs = list(named_pairs(model).values())
+        known = sorted({path for pair in pairs for path in number_paths(pair)})
+        for path, schedule in self.schedules.items():
+            having = [pair for pair in pairs if path in number_paths(pair)]
+            if not having:
+                there_are = f" (there are: {', '.join(known) or 'none'})"
+                raise ValueError(
+                    f"Anneal: no pair has a number at {path!r}"
+                    f"{did_you_mean(path, known) or there_are}"
+                )
+            for pair in having:
+                _require_allowed(pair, path, schedule)
+        self._moved = {
+            path: [_annealed(pair, path) for pair in pairs if path in number_paths(pair)]
+            for path in self.schedules
+        }
+        self.move_to(0)
+
+    def step(self) -> None:
+        """To be called after each step; after the last one the numbers stay."""
+        self.move_to(self.done + 1)
+
+    def move_to(self, done: int) -> None:
+        """The numbers as they are after so many steps."""
+        self.done = done
+        for path, value in self.values().items():
+            for number in self._moved[path]:
+                number.value.fill_(value)
+
+    def values(self) -> dict[str, float]:
+        """The numbers as they are now, by path."""
+        progress = min(self.done / max(self.steps - 1, 1), 1.0)
+        return {path: schedule(progress) for path, schedule in self.schedules.items()}
+
+    def state_dict(self) -> dict[str, int]:
+        return {"done": self.done}
+
+    def load_state_dict(self, state_dict: Mapping[str, int]) -> None:
+        self.move_to(state_dict["done"])
+
+
+def number_paths(pair: SurrogateActivation) -> list[str]:
+    """Where a pair has numbers: `function.step`, `derivative.left.width`, …"""
+    sides = {"function": pair.function, "derivative": pair.derivative}
+    return [path for name, side in sides.items() for path in _paths(side, name)]
+
+
+def _paths(part: Any, path: str) -> Iterator[str]:
+    if isinstance(part, (int, float, Varying)) and not isinstance(part, bool):
+        yield path
+    elif dataclasses.is_dataclass(part):
+        for field in dataclasses.fields(part):
+            yield from _paths(getattr(part, field.name), f"{path}.{field.name}")
+
+
+def _require_allowed(pair: SurrogateActivation, path: str, schedule: Schedule) -> None:
+    """Raise unless the number at the path may vary, and take what the schedule passes through."""
+    try:
+        _changed(pair, path, Annealed(schedule(0)))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"Anneal: {path} can't change while training: {error}") from error
+    for t in (0.0, 0.25, 0.5, 0.75, 1.0):
+        try:
+            _changed(pair, path, schedule(t))
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"Anneal: {path}: {schedule!r} is out of range: {error}") from error
+
+
+def _annealed(pair: SurrogateActivation, path: str) -> Annealed:
+    """The number at the path as one that can be moved."""
+    part: Any = pair
+    for name in path.split("."):
+        part = getattr(part, name)
+    if isinstance(part, Annealed):
+        return part
+    number = Annealed(part)
+    pair.assemble(**_changed(pair, path, number))
+    return number
+
+
+def _changed(pair: SurrogateActivation, path: str, number: Any) -> dict[str, Any]:
+    """Function and derivative of the pair with another number at the path."""
+    side, *names = path.split(".")
+    sides = {"function": pair.function, "derivative": pair.derivative}
+    return {**sides, side: _with(sides[side], names, number)}
+
+
+def _with(part: Any, names: list[str], number: Any) -> Any:
+    first, *rest = names
+    inner = _with(getattr(part, first), rest, number) if rest else number
+    return dataclasses.replace(part, **{first: inner})
