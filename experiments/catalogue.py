@@ -26,13 +26,14 @@ from torch import Tensor
 import surrogate
 import surrogate.catalogue
 from surrogate import SurrogateActivation
-from surrogate.derivatives import Derivative
+from surrogate.core.registry import Registry
+from surrogate.derivatives.base import Derivative, derivatives
 from surrogate.diagnostics.plot import POINTS, STYLES, Line, curves, draw, sample
-from surrogate.registry import Registry
+from surrogate.functions.base import functions
 
 REGISTRIES: dict[str, Registry[Any]] = {
-    "functions": surrogate.functions.functions,
-    "derivatives": surrogate.derivatives.derivatives,
+    "functions": functions,
+    "derivatives": derivatives,
     "pairs": surrogate.catalogue.catalogue,
 }
 
@@ -258,10 +259,9 @@ def rendered(docstring: str | None) -> str:
     paragraphs = inspect.cleandoc(docstring or "").split("\n\n")
     for place, text in enumerate(paragraphs):
         head, _, body = text.partition("\n")
-        if head == "Args:":
-            paragraphs[place] = re.sub(
-                r"^(\w[\w, ]*):", r"- `\1`:", textwrap.dedent(body), flags=re.MULTILINE
-            )
+        if head in ("Args:", "Raises:"):
+            listed = re.sub(r"^(\w[\w, ]*):", r"- `\1`:", textwrap.dedent(body), flags=re.MULTILINE)
+            paragraphs[place] = listed if head == "Args:" else f"*Raises:*\n\n{listed}"
     return re.sub(r"^Source:", "*Source:*", "\n\n".join(paragraphs), flags=re.MULTILINE)
 
 

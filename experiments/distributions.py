@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from abc import abstractmethod
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from surrogate.core.messages import described_fields, require_number
-from surrogate.registry import Registry
+from surrogate.core.numbers import FixedNumber, FixedPositive, Limits
+from surrogate.core.parts import Part, described_fields
+from surrogate.core.registry import Registry
 from surrogate.text import read_call
 
 __all__ = ["Distribution", "distribution", "distributions"]
-
-distributions: Registry[type] = Registry("distribution")
 
 
 def distribution(text: str) -> Distribution:
@@ -31,9 +30,10 @@ def distribution(text: str) -> Distribution:
     return read_call(text, distributions, f"a distribution, such as normal(0, 1) (one of: {known})")
 
 
-@dataclass(frozen=True, repr=False)
-class Distribution(ABC):
+class Distribution(Part, register=False):
     """Numbers to draw; prints as text that reads back."""
+
+    registry: ClassVar[Registry[Any]] = Registry("distribution")
 
     @abstractmethod
     def draw(self, random: np.random.Generator, count: int) -> np.ndarray:
@@ -47,92 +47,63 @@ class Distribution(ABC):
         return f"{type(self).__name__.lower()}({described_fields(self)})"
 
 
-@dataclass(frozen=True, repr=False)
-class Normal(Distribution):
+class Normal(Distribution, name="normal"):
     """Density exp(−(x − mean)² / 2std²) / (std √2π)."""
 
-    mean: float
-    std: float
-
-    def __post_init__(self) -> None:
-        require_number(self, "mean")
-        require_number(self, "std", above=0)
+    mean: FixedNumber
+    std: FixedPositive
 
     def draw(self, random: np.random.Generator, count: int) -> np.ndarray:
         return random.normal(self.mean, self.std, count)
 
 
-@dataclass(frozen=True, repr=False)
-class Uniform(Distribution):
+class Uniform(Distribution, name="uniform"):
     """Density 1 / (high − low) between low and high."""
 
-    low: float
-    high: float
-
-    def __post_init__(self) -> None:
-        require_number(self, "low")
-        require_number(self, "high", above=self.low)
+    low: FixedNumber
+    high: Annotated[float, Limits(above="low", fixed=True)]
 
     def draw(self, random: np.random.Generator, count: int) -> np.ndarray:
         return random.uniform(self.low, self.high, count)
 
 
-@dataclass(frozen=True, repr=False)
-class Laplace(Distribution):
+class Laplace(Distribution, name="laplace"):
     """Density exp(−|x − mean| / scale) / (2 · scale)."""
 
-    mean: float
-    scale: float
-
-    def __post_init__(self) -> None:
-        require_number(self, "mean")
-        require_number(self, "scale", above=0)
+    mean: FixedNumber
+    scale: FixedPositive
 
     def draw(self, random: np.random.Generator, count: int) -> np.ndarray:
         return random.laplace(self.mean, self.scale, count)
 
 
-@dataclass(frozen=True, repr=False)
-class Student(Distribution):
+class Student(Distribution, name="student"):
     """Student's t: heavier tails than any normal distribution, the heavier the fewer degrees."""
 
-    degrees: float
-
-    def __post_init__(self) -> None:
-        require_number(self, "degrees", above=0)
+    degrees: FixedPositive
 
     def draw(self, random: np.random.Generator, count: int) -> np.ndarray:
         return random.standard_t(self.degrees, count)
 
 
-@dataclass(frozen=True, repr=False)
-class Exponential(Distribution):
+class Exponential(Distribution, name="exponential"):
     """Density exp(−x / scale) / scale above 0: what is left of 0 is never met."""
 
-    scale: float
-
-    def __post_init__(self) -> None:
-        require_number(self, "scale", above=0)
+    scale: FixedPositive
 
     def draw(self, random: np.random.Generator, count: int) -> np.ndarray:
         return random.exponential(self.scale, count)
 
 
-@dataclass(frozen=True, repr=False)
-class Bimodal(Distribution):
+class Bimodal(Distribution, name="bimodal"):
     """One of two normal distributions, with the means −distance / 2 and distance / 2."""
 
-    distance: float
-    std: float
-
-    def __post_init__(self) -> None:
-        require_number(self, "distance", above=0)
-        require_number(self, "std", above=0)
+    distance: FixedPositive
+    std: FixedPositive
 
     def draw(self, random: np.random.Generator, count: int) -> np.ndarray:
         side = random.choice([-0.5, 0.5], count)
         return random.normal(self.distance * side, self.std)
 
 
-for kind in (Normal, Uniform, Laplace, Student, Exponential, Bimodal):
-    distributions.register(kind, kind.__name__.lower())
+distributions = Distribution.registry

@@ -102,7 +102,8 @@ def activation(text: str) -> str:
     except Exception as error:  # a user's factory may raise anything
         # jsonargparse shows the message of no other error.
         raise argparse.ArgumentTypeError(str(error)) from error
-    return readable_text(pair, text) if "/" in text else "".join(text.split())
+    named = "/" not in text and text.partition("(")[0].strip() in surrogate.names()
+    return "".join(text.split()) if named else readable_text(pair, text)
 
 
 def readable_text(pair: surrogate.SurrogateActivation, otherwise: str) -> str:

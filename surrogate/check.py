@@ -1,4 +1,4 @@
-"""The command of the self-check, `python -m surrogate.check`; its code is `surrogate.diagnostics.check`."""
+"""The command `python -m surrogate.check`; its code is in `surrogate.diagnostics.check`."""
 
 import sys
 

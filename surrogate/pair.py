@@ -2,46 +2,52 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+import warnings
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
-from surrogate.core.evaluate import HALVES, require_floating, require_like
-from surrogate.core.messages import given_name, name_of
-from surrogate.core.numbers import varying_numbers
-from surrogate.core.report import report
-from surrogate.derivatives.base import Derivative, as_derivative
-from surrogate.derivatives.shapes import Exact
+from surrogate.core.evaluate import (
+    call_user_function,
+    evaluate,
+    require_floating,
+    require_function,
+)
+from surrogate.core.numbers import HALVES, Held, Varying
+from surrogate.core.parts import modules_in, text_of, varying_numbers, with_tensors
+from surrogate.core.report import Rule, report
+from surrogate.derivatives.base import Derivative, DerivativeLike, as_derivative
+from surrogate.derivatives.shapes import Constant, Exact, Through, blind_numbers
 from surrogate.diagnostics.saved_bytes import saved_bytes
-from surrogate.functions.base import Elementwise, Function
+from surrogate.functions.base import Elementwise, Function, PiecewiseConstant
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-AnyDerivative = Derivative | Callable[[Tensor], Tensor] | Callable[[Tensor, Tensor], Tensor]
 
 
 class SurrogateActivation(nn.Module):
     """An activation that computes `function` and reports `derivative` as its derivative.
 
     Forward, it is the function bit for bit. Backward, grad_input is grad_output times the
-    derivative's slope at x, or the derivative's rule of (x, grad_output). Parameters of the
-    function get their true gradient. The shape and dtype of the input are kept.
+    derivative's slope at x, or what the derivative's rule makes of it. Parameters of the function
+    get their true gradient; those that move or stretch a flat function get the one that follows
+    from the reported derivative (see `Learnable`). The shape and dtype of the input are kept.
+
+    Both parts can be assigned anew: `pair.derivative = Constant(0.5)`.
 
     Args:
-        function: any elementwise callable, Tensor → Tensor of the same shape and dtype: one of
-            `surrogate.functions`, a module, a lambda.
+        function: any callable, Tensor → Tensor of the same shape and dtype, that does not write
+            into its input: one of `surrogate.functions`, a module, a lambda.
         derivative: one of `surrogate.derivatives`, or a callable of x (the slope), or a callable
             of (x, grad_output) (grad_input itself).
 
     Raises:
         TypeError: function or derivative is no such thing; in forward, for input that is not a
             floating-point tensor, or a function that changes the dtype.
-        ValueError: in forward, for a function that changes the shape.
+        ValueError: function has inplace=True; in forward, for a function that changes the shape.
+        RuntimeError: in forward, for a function that writes into its input.
 
     >>> import torch
     >>> from surrogate import SurrogateActivation
@@ -54,68 +60,102 @@ class SurrogateActivation(nn.Module):
     [0.25, 1.0, 0.0625]
     """
 
-    _names_of_modules: tuple[str, ...] = ()
+    function: Elementwise
+    derivative: Derivative
 
-    def __init__(self, function: Elementwise, derivative: AnyDerivative) -> None:
+    def __init__(self, function: Elementwise, derivative: DerivativeLike) -> None:
         super().__init__()
-        if isinstance(function, type) or not callable(function):
-            raise TypeError(
-                f"function must be a callable Tensor → Tensor, got {given_name(function)}"
-            )
-        self.assemble(function, as_derivative(derivative))
+        self.assemble(function, derivative)
 
-    def assemble(self, function: Elementwise, derivative: Derivative) -> None:
-        """Make the pair of these parts. Their modules, and with them their parameters, are the
-        pair's: `derivative_width` for the one at `derivative.width`."""
-        for name in self._names_of_modules:
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in ("function", "derivative"):
+            parts = {"function": self.function, "derivative": self.derivative, name: value}
+            self.assemble(**parts)
+        else:
+            super().__setattr__(name, value)
+
+    def assemble(self, function: Elementwise, derivative: DerivativeLike) -> None:
+        """Make the pair of these parts, and decide all that is the same in every call.
+
+        Modules of the parts, and with them their parameters, become the pair's:
+        `derivative_width` is the one at `derivative.width`.
+        """
+        require_function(function)
+        derivative = as_derivative(derivative)
+        bound = derivative.bind(function)
+        modules = modules_in(function=function, derivative=derivative)
+        for name in self.__dict__.get("_names_of_modules", ()):
             delattr(self, name)
-        self.function = function
-        self.derivative = derivative
-        self._bound = derivative.bind(function)
-        self._numbers = tuple(varying_numbers(self._bound))
-        self._function_varies = any(True for _ in varying_numbers(function))
-        self._fixed = isinstance(function, Function) and not self._function_varies
-        modules = {
-            "_".join(path): module
-            for path, module in (
-                *_modules_in(function, "function"),
-                *_modules_in(derivative, "derivative"),
-            )
-            if module is not function
-        }
-        for name, module in modules.items():
-            self.add_module(name, module)
+        self.__dict__.update(function=function, derivative=derivative)
+        self._modules.update(modules)
         self._names_of_modules = tuple(modules)
+        self._bound = bound
+        self._through = bound if isinstance(bound, Through) else None
+        self._rule = Rule(bound if self._through is None else Constant(), (function, derivative))
+        self._numbers = varying_numbers(function, bound)
+        in_function = varying_numbers(function)
+        self._learns = any(isinstance(number, Held) for number in in_function)
+        ours = function if isinstance(function, Function) else None
+        self._is_ours = ours is not None
+        self._blockwise = ours is not None and ours.elementwise and not (ours.native or in_function)
+        # Whether autograd is left to differentiate the function: always, or where that is as good.
+        exact = isinstance(derivative, Exact)
+        self._by_autograd = exact and (ours is None or not ours.has_slope or self._learns)
+        self._native = exact and ours is not None and ours.native
+        for name in blind_numbers(function, bound):
+            warnings.warn(
+                f"{self!r}: the gradient of function.{name} is 0 everywhere, so it will not be "
+                "learned: only jumps move with it. Report another derivative than 0",
+                stacklevel=3,
+            )
 
     def forward(self, x: Tensor) -> Tensor:
-        require_floating(x, "SurrogateActivation")
-        if isinstance(self.derivative, Exact) and self._left_to_autograd(x):
-            return require_like(self._function(x), x, "function", self.function)
-        numbers = [number.current() for number in self._numbers]
-        return report(x, self._function, self._bound, numbers, learns=not self._fixed)
-
-    @property
-    def _function(self) -> Elementwise:
-        """The function, in which no varying numbers are looked for if there are none."""
-        return self.function.evaluated if self._fixed else self.function  # type: ignore[attr-defined]
-
-    def _left_to_autograd(self, x: Tensor) -> bool:
-        """Whether autograd differentiates the function no worse than its slope in closed form.
-
-        Numbers that are learned need the truth. In half precision autograd would keep the float32
-        in which the function is computed. A compiler decides by itself what to keep, but given
-        torch's own derivatives it keeps masks of booleans, which it is slow with on a CPU.
-        """
-        function = self.function
-        if (
-            not isinstance(function, Function)
-            or type(function).slope is Function.slope
-            or self._function_varies
-            or function.autograd_keeps == "nothing"
+        if not (isinstance(x, Tensor) and x.is_floating_point()):
+            require_floating(x, "SurrogateActivation")
+        if self._numbers:
+            return self._forward_with_numbers(x)
+        # Of a native function, autograd would save the float32 in which half precision is computed,
+        # and a compiler masks of booleans, which it is slow with on a CPU.
+        if self._by_autograd or (
+            self._native and not (x.dtype in HALVES or torch.compiler.is_compiling())
         ):
-            return True
-        simple = function.autograd_keeps == "one" and x.dtype not in HALVES
-        return simple and not torch.compiler.is_compiling()
+            return self._value(self.function, x)
+        value = self._value(self.function, x.detach())
+        to = x if self._through is None else self._through.target(x, value)
+        return report(to, x, value, self._rule)
+
+    def _forward_with_numbers(self, x: Tensor) -> Tensor:
+        """With tensors in place of the numbers that vary: for function and derivative the same."""
+        now = self._tensors(x, self.training)
+        function: Any = with_tensors(self.function, now)
+        if self._by_autograd:
+            return self._value(function, x)
+        value = self._value(function, x.detach())
+        to = function.placed(x) if self._learns and isinstance(function, PiecewiseConstant) else x
+        if self._through is not None:
+            at = x if to is x else x + (to - to.detach())
+            to = with_tensors(self._through, now).target(at, value)
+        return report(to, x, value, self._rule, [now[number] for number in self._rule.numbers])
+
+    def _tensors(self, x: Tensor, training: bool) -> dict[Varying, Tensor]:
+        """What takes the place of each varying number in a call with the input x."""
+        try:
+            return {number: number.now(x, training) for number in self._numbers}
+        except ValueError as error:
+            raise ValueError(f"{self!r}: {error}") from None
+
+    def _value(self, function: Any, x: Tensor) -> Tensor:
+        """function(x), where tensors have taken the place of its numbers."""
+        if self._is_ours:
+            return evaluate(function.value, x, elementwise=self._blockwise)
+        return call_user_function(function, x)
+
+    def reported_gradient(self, x: Tensor, grad_output: Tensor) -> Tensor:
+        """What the derivative makes of grad_output at x, by its definition: without autograd, with
+        learned numbers as they are, and drawn ones as in evaluation mode.
+        """
+        now = self._tensors(x, training=False)
+        return with_tensors(self._bound, now).rule(x, grad_output)
 
     def saved_bytes(self, x: Tensor) -> int:
         """The bytes that autograd keeps for the backward pass of an input like x.
@@ -130,59 +170,16 @@ class SurrogateActivation(nn.Module):
         return saved_bytes(self, x)
 
     def plot(self, axes: Axes | None = None, *, low: float = -3.0, high: float = 3.0) -> Figure:
-        """Draw the function, its true derivative and what is reported, from low to high.
-
-        Jumps are gaps. What depends on the upstream gradient g is drawn for g = 1 and for g = −1,
-        divided by g. The pair is drawn in the mode that it is in.
-
-        Args:
-            axes: matplotlib's, to draw on; a new figure's if not given. That one is not pyplot's: a
-                notebook shows it, and `.savefig(path)` saves it.
-            low, high: the ends of the x axis.
-
-        Raises:
-            ModuleNotFoundError: matplotlib is missing; the message says what to install.
-            TypeError: axes are no such thing.
-            ValueError: low is not below high, or one of them is not finite.
+        """Draw the function, its true derivative and what is reported, from low to high, on
+        matplotlib's axes or on a new figure: see `surrogate.diagnostics.plot.plot`.
 
         >>> import surrogate
         >>> surrogate.get("cantor2").plot(low=0, high=1).axes[0].get_title()
         'Cantor() / Constant()'
         """
-        from surrogate.diagnostics.plot import plot
+        from surrogate.diagnostics.plot import plot  # needs matplotlib, an extra
 
         return plot(self, axes, low=low, high=high)
 
     def __repr__(self) -> str:
-        return f"{name_of(self.function)} / {self.derivative!r}"
-
-    __str__ = __repr__
-
-
-def with_derivative(derivative: AnyDerivative) -> Callable[[Elementwise], SurrogateActivation]:
-    """Decorator: pair the function below it with a derivative.
-
-    >>> import torch
-    >>> import surrogate
-    >>> @surrogate.with_derivative(lambda x: torch.exp(-x.abs()))
-    ... def spike(x):
-    ...     return (x > 0).to(x)
-    >>> spike(torch.tensor([-2.0, 2.0])).tolist()
-    [0.0, 1.0]
-    """
-    return lambda function: SurrogateActivation(function, derivative)
-
-
-def named_pairs(model: nn.Module) -> dict[str, SurrogateActivation]:
-    """The pairs in a model by their names, each once; the model itself has the name ""."""
-    modules = model.named_modules()
-    return {name: module for name, module in modules if isinstance(module, SurrogateActivation)}
-
-
-def _modules_in(part: object, *path: str) -> Iterator[tuple[tuple[str, ...], nn.Module]]:
-    """The modules that a function or derivative is made of, with the path of each."""
-    if isinstance(part, nn.Module):
-        yield path, part
-    elif dataclasses.is_dataclass(part):
-        for field in dataclasses.fields(part):
-            yield from _modules_in(getattr(part, field.name), *path, field.name)
+        return f"{text_of(self.function)} / {self.derivative!r}"

@@ -1,15 +1,17 @@
 """Text to objects: the one place that reads the text form of a pair.
 
-    pair       := function "/" derivative  |  name of the catalogue, with arguments if it takes some
+    pair       := function "/" derivative  |  function, with its true derivative
+                | name of the catalogue, with arguments if it takes some
     function   := Name(arguments)
     derivative := Name(arguments) | derivative.method(arguments) | (derivative) | -derivative
                 | derivative + derivative | derivative - derivative | derivative * derivative
                 | number * derivative | derivative * number
-    number     := a finite Python number | Learnable(arguments)
+    number     := a finite Python number | Learnable(arguments) | Drawn(arguments)
     arguments  := numbers, strings, True, False, None, functions, derivatives, (numbers, …)
 
 It is Python's expression grammar, read with `ast` against the registries; nothing is evaluated.
-The way back is `str(pair)`.
+The way back is `str(pair)`: it reads back to an equal pair, whatever has been built of our parts.
+What can't be read, such as a callable of a user's, stands in it in angle brackets.
 """
 
 from __future__ import annotations
@@ -21,24 +23,27 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from surrogate.catalogue import catalogue
-from surrogate.core.messages import did_you_mean, is_finite
-from surrogate.core.numbers import Learnable, Varying
-from surrogate.derivatives import Derivative, derivatives
-from surrogate.functions import functions
-from surrogate.functions.base import Elementwise
+from surrogate.core import parts
+from surrogate.core.drawn import Drawn
+from surrogate.core.messages import did_you_mean
+from surrogate.core.numbers import Learnable, Varying, is_finite
+from surrogate.core.registry import Registry
+from surrogate.derivatives.base import Derivative, derivatives
+from surrogate.derivatives.shapes import Exact
+from surrogate.functions.base import Elementwise, functions
 from surrogate.pair import SurrogateActivation
-from surrogate.registry import Registry
 
 OPERATIONS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul}
 METHODS = ("clip", "shift", "scale", "mirror", "normalise")
 
 numbers: Registry[type] = Registry("number")
 numbers.register(Learnable)
+numbers.register(Drawn)
 
-# A text may come from a stranger: it must not take long, or more memory than its result.
-LONGEST = 2000  # characters
-DEEPEST = 100  # levels of the expression's tree; a sum has one for each term
-MOST_MEASURED = 2  # times that an area or a peak is computed, which takes up to half a second
+# A text may come from a stranger: it must not take long, or more memory than its result. How deep
+# and how large a pair may be is for its parts to say.
+LONGEST = 200_000  # characters: the largest pair has fewer
+DEEPEST = 5 * parts.DEEPEST  # levels of the expression's tree
 
 
 def get(text: str) -> SurrogateActivation:
@@ -115,14 +120,10 @@ class _Reader:
     def _require_small(self) -> None:
         """Level by level, as to recurse into a tree that is too deep would be an error itself."""
         level: list[ast.AST] = [self.tree]
-        measured = 0
         for _ in range(DEEPEST):
-            measured += sum(getattr(node, "attr", "") == "normalise" for node in level)
             level = [child for node in level for child in ast.iter_child_nodes(node)]
         if level:
-            self._fail(f"this is nested deeper than {DEEPEST} levels", None)
-        if measured > MOST_MEASURED:
-            self._fail(f"a text has normalise at most {MOST_MEASURED} times, got {measured}", None)
+            self._fail(f"this is nested deeper than {parts.DEEPEST} levels", None)
 
     def catalogue_entry(self) -> SurrogateActivation:
         if isinstance(self.tree, ast.Name):
@@ -130,7 +131,9 @@ class _Reader:
         name, args, keywords = self._parts(
             self.tree, "the name of an activation, or Function / Derivative"
         )
-        if name.id not in catalogue and (name.id in functions or name.id in derivatives):
+        if name.id in functions and name.id not in catalogue:
+            return self._build(self.tree, SurrogateActivation, self._function(self.tree), Exact())
+        if name.id in derivatives and name.id not in catalogue:
             self._fail(f"{name.id} is half a pair: write Function(…) / Derivative(…)", name)
         return self._call(catalogue, self.tree, name, args, keywords)
 
@@ -176,8 +179,6 @@ class _Reader:
                 f"{did_you_mean(method.attr, METHODS) or known}",
                 node,
             )
-        if not hasattr(part, method.attr):
-            self._fail(f"{part!r} depends on the upstream gradient: no {method.attr}()", node)
         change = getattr(part, method.attr)
         return self._filled(method.attr, change, node, node.args, node.keywords)
 
@@ -198,6 +199,12 @@ class _Reader:
         keywords: list[ast.keyword],
     ) -> Any:
         assert isinstance(name, ast.Name)
+        if registry is derivatives and name.id in functions:
+            self._fail(
+                f"{name.id} is a function: write DerivativeOf({name.id}(…)) to report its "
+                "derivative",
+                name,
+            )
         try:
             entry = registry[name.id]
         except ValueError as error:

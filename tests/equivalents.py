@@ -104,10 +104,6 @@ def inside_quantizer(x: float, scale: float, zero: int, least: int, most: int) -
     return float(least <= half_to_even(Fraction(x) / Fraction(scale)) + zero <= most)
 
 
-def drawn(probability: Scalar, seed: int) -> Scalar:
-    return lambda x: float(uniform(x, seed) < probability(x))
-
-
 def on_circle(x: float, alpha: float) -> float:
     return 0.5 + 0.5 * x / math.sqrt(x**2 + alpha**2)
 
@@ -219,19 +215,6 @@ POINTWISE: list[Case] = [
     ("norse.circ", {"alpha": 0.5}, above, lambda x: 0.125 / (0.25 + x * x) ** 1.5),
     ("norse.triangle", {}, above, lambda x: 0.3 * max(0.0, 1 - abs(x))),
     ("norse.triangle", {"alpha": 2}, above, lambda x: 2 * max(0.0, 1 - abs(x))),
-    ("norse.logistic", {}, drawn(lambda x: sigmoid(200 * x), 0), lambda x: 50 * sech2(100 * x)),
-    (
-        "norse.logistic", {"k": 0.7, "seed": 3},
-        drawn(lambda x: 0.5 + 0.5 * math.tanh(0.7 * x), 3), lambda x: 0.35 * sech2(0.7 * x),
-    ),
-    (
-        "norse.circ_dist", {},
-        drawn(lambda x: on_circle(x, 100), 0), lambda x: 1e6 / (1e4 + x * x) ** 1.5,
-    ),
-    (
-        "norse.circ_dist", {"alpha": 0.5, "seed": 7},
-        drawn(lambda x: on_circle(x, 0.5), 7), lambda x: 0.125 / (0.25 + x * x) ** 1.5,
-    ),
     ("sinabs.Heaviside", {}, lambda v: float(v >= 1), lambda v: float(v >= 0)),
     (
         "sinabs.Heaviside",
@@ -377,6 +360,21 @@ POINTWISE: list[Case] = [
             ("upper", min, lambda x: float(x <= 0.5)),
         )
         for gradient, slope in (("identity", one), ("disconnected", true))
+    ),
+]  # fmt: skip
+
+
+# Those that draw their spikes, anew in each call: the probability of one, and the derivative.
+DRAWN: list[Case] = [
+    ("norse.logistic", {}, lambda x: sigmoid(200 * x), lambda x: 50 * sech2(100 * x)),
+    (
+        "norse.logistic", {"k": 0.7},
+        lambda x: 0.5 + 0.5 * math.tanh(0.7 * x), lambda x: 0.35 * sech2(0.7 * x),
+    ),
+    ("norse.circ_dist", {}, lambda x: on_circle(x, 100), lambda x: 1e6 / (1e4 + x * x) ** 1.5),
+    (
+        "norse.circ_dist", {"alpha": 0.5},
+        lambda x: on_circle(x, 0.5), lambda x: 0.125 / (0.25 + x * x) ** 1.5,
     ),
 ]  # fmt: skip
 

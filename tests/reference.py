@@ -13,6 +13,7 @@ import torch
 
 from surrogate import derivatives as d
 from surrogate import functions as f
+from surrogate.core.parts import varying_numbers
 
 Scalar = Callable[[float], float]
 Elementwise = Callable[[torch.Tensor], torch.Tensor]
@@ -122,12 +123,13 @@ def gelu_tanh(x: float) -> float:
     return x / 2 * (1 + math.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
 
 
-# Every registered function must be here: an instance, and its value as a function of one float.
+# Every registered function must be here: an instance, and its value as a function of one float. By
+# itself, without a pair that trains, a function has the mean of a drawn number.
 FUNCTIONS: list[tuple[Elementwise, Scalar]] = [
     (f.Identity(), lambda x: x),
     (f.ReLU(), lambda x: max(x, 0.0)),
     (f.LeakyReLU(0.1), lambda x: x if x > 0 else 0.1 * x),
-    (f.RReLU(0.1, 0.3).eval(), lambda x: x if x > 0 else 0.2 * x),
+    (f.RReLU(0.1, 0.3), lambda x: x if x > 0 else 0.2 * x),
     (f.ELU(1.5), lambda x: x if x > 0 else 1.5 * math.expm1(x)),
     (f.GELU(), lambda x: x * (1 + math.erf(x / math.sqrt(2))) / 2),
     (f.GELU("tanh"), gelu_tanh),
@@ -196,11 +198,6 @@ FUNCTIONS: list[tuple[Elementwise, Scalar]] = [
         f.Ternary(at_tie=0.25),
         lambda x: math.copysign((0, 0.25, 1)[(abs(x) >= 0.5) + (abs(x) > 0.5)], x),
     ),
-    (f.Bernoulli(), lambda x: float(uniform(x, 0) < sigmoid(x))),
-    (
-        f.Bernoulli(0.5, "algebraic", seed=3),
-        lambda x: float(uniform(x, 3) < 0.5 + x / 0.5 / math.hypot(1, x / 0.5) / 2),
-    ),
     (f.GradedSpike(), lambda x: x * (x >= 1)),
     (f.GradedSpike(-0.5, scale=4.0), lambda x: x / 4 if x >= -0.5 else 0.0),
     (f.MultiSpike(), lambda x: multi_spike(x, 1.0, 99)),
@@ -227,6 +224,19 @@ FUNCTIONS: list[tuple[Elementwise, Scalar]] = [
     (f.PerlinNoise(1.0), lambda x: perlin(x, 1.0, 0)),
     (f.PerlinNoise(16.0, seed=3), lambda x: perlin(x, 16.0, 3)),
     (f.PerlinNoise(2.7, seed=8), lambda x: perlin(x, 2.7, 8)),
+]
+
+# Those of which all numbers are fixed, so that formulas can be called by themselves.
+FIXED: list[f.Function] = [
+    function
+    for function, _ in FUNCTIONS
+    if isinstance(function, f.Function) and not varying_numbers(function)
+]
+
+# Those that draw in evaluation too: an instance, and its mean over many calls.
+DRAWN: list[tuple[Elementwise, Scalar]] = [
+    (f.Bernoulli(), sigmoid),
+    (f.Bernoulli(0.5, "algebraic"), lambda x: 0.5 + x / 0.5 / math.hypot(1, x / 0.5) / 2),
 ]
 
 
@@ -334,7 +344,7 @@ def towards(x: float, g: float, low: float, high: float) -> float:
 
 
 # Rules that are elementwise: a derivative, and grad_input as a function of x and grad_output.
-RULES: list[tuple[d.UpstreamDependent, Callable[[float, float], float]]] = [
+RULES: list[tuple[d.Derivative, Callable[[float, float], float]]] = [
     (d.Towards(low=0), lambda x, g: towards(x, g, 0.0, math.inf)),
     (d.Towards(high=0.26), lambda x, g: towards(x, g, -math.inf, 0.26)),
     (d.Towards(-0.5, 0.5, d.Constant(-2.0)), lambda x, g: towards(x, -2 * g, -0.5, 0.5)),

@@ -12,12 +12,13 @@ import torch
 from torch import Tensor, nn
 
 import surrogate
-from surrogate import SurrogateActivation
+from surrogate import Learnable, SurrogateActivation
 from surrogate import derivatives as d
 from surrogate import functions as f
 from surrogate.catalogue import catalogue
-from surrogate.core.numbers import as_of_now
-from surrogate.pair import AnyDerivative
+from surrogate.derivatives.base import DerivativeLike
+from surrogate.functions.base import Elementwise
+from tests.ids import shown
 
 NAMES = surrogate.names()
 
@@ -50,10 +51,9 @@ def test_forward_is_the_function_bit_for_bit(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_backward_is_the_derivative_in_every_dtype(name: str) -> None:
     pair = surrogate.get(name).eval()
-    bound = as_of_now(pair.derivative.bind(pair.function))
     x = torch.randn(1000).bfloat16()  # so that all dtypes see the same numbers
     upstream = torch.randn(1000).bfloat16()
-    expected = bound.rule(x.double(), upstream.double())
+    expected = pair.reported_gradient(x.double(), upstream.double())
     for dtype in (torch.float64, torch.float32, torch.bfloat16, torch.float16):
         at = x.to(dtype).requires_grad_()
         (gradient,) = torch.autograd.grad(pair(at), at, upstream.to(dtype))
@@ -122,6 +122,109 @@ def test_decorator() -> None:
     assert float(reported(spike, at)) == pytest.approx(0.7979, rel=0.01)
 
 
+def test_both_parts_can_be_assigned() -> None:
+    """The text, the value, the gradient, what is saved and the parameters are those of the new."""
+    pair = SurrogateActivation(f.Staircase(), d.Blurred(width=Learnable(0.5)))
+    x = torch.randn(50)
+    pair.derivative = d.Constant(5.0)
+    assert str(pair) == "Staircase() / Constant(value=5.0)"
+    assert reported(pair, x).unique().tolist() == [5]
+    assert pair.saved_bytes(x) == 0
+    assert not list(pair.parameters())
+    pair.function = f.Tanh()
+    assert torch.equal(pair(x), x.tanh())
+    pair.derivative = d.Exact()
+    torch.testing.assert_close(reported(pair, x), 1 - x.tanh() ** 2)
+    pair.function = f.Sin()  # whose derivative Exact is from now on
+    torch.testing.assert_close(reported(pair, x), x.cos())
+    pair.derivative = lambda x: 3 * x  # type: ignore[assignment]
+    torch.testing.assert_close(reported(pair, x), 3 * x)
+    pair.derivative = d.DerivativeOf(nn.PReLU())
+    assert list(pair.state_dict()) == ["derivative_function.weight"]
+    pair.function = nn.PReLU()
+    assert list(pair.state_dict()) == ["function.weight", "derivative_function.weight"]
+    pair.function = torch.sign
+    assert list(pair.state_dict()) == ["derivative_function.weight"]
+    assert torch.equal(pair(x), x.sign())
+
+
+def test_what_is_refused_in_an_assignment_changes_nothing() -> None:
+    pair = SurrogateActivation(f.Tanh(), d.Constant(2.0))
+    with pytest.raises(TypeError, match="derivative must be a derivative"):
+        pair.derivative = f.Sigmoid()  # type: ignore[assignment]
+    with pytest.raises(TypeError, match="function must be a callable"):
+        pair.function = 3  # type: ignore[assignment]
+    with pytest.raises(TypeError, match="use DerivativeOf"):
+        SurrogateActivation(lambda x: x.softmax(0), d.Constant()).derivative = d.Blurred()
+    assert str(pair) == "Tanh() / Constant(value=2.0)"
+    x = torch.randn(5)
+    assert torch.equal(pair(x), x.tanh())
+    assert reported(pair, x).unique().tolist() == [2]
+
+
+WRITERS = [
+    lambda x: x.clamp_(min=0),
+    lambda x: torch.where(x > 0, x, x.zero_()),
+    lambda x: x[:1].zero_() + x,
+    nn.Sequential(nn.ReLU(inplace=True)),
+]
+
+
+@pytest.mark.parametrize("derivative", [lambda x: torch.exp(-x * x), d.Constant(), d.Exact()])
+@pytest.mark.parametrize("function", WRITERS, ids=shown)
+def test_a_function_that_writes_into_its_input_is_refused(
+    function: Elementwise, derivative: DerivativeLike
+) -> None:
+    pair = SurrogateActivation(function, derivative)
+    for needs_grad in (True, False):
+        x = torch.randn(5).requires_grad_(needs_grad) * 1.0
+        with pytest.raises(RuntimeError, match=r"writes into its input.*\(inplace=False\)"):
+            pair(x)
+
+
+def test_a_function_may_write_into_what_it_made_itself() -> None:
+    pair = SurrogateActivation(nn.Sequential(nn.Hardtanh(), nn.ReLU(inplace=True)), d.Constant(3.0))
+    x = torch.randn(50)
+    assert torch.equal(pair(x), x.clamp(0, 1))
+    assert reported(pair, x).unique().tolist() == [3]
+
+
+def test_what_says_that_it_writes_into_its_input_makes_no_pair() -> None:
+    for function in (nn.ReLU(inplace=True), nn.Dropout(inplace=True)):
+        with pytest.raises(
+            ValueError, match=r"writes into its input.*: make it with inplace=False"
+        ):
+            SurrogateActivation(function, d.Constant())
+    pair = SurrogateActivation(nn.ReLU(), d.Constant())
+    with pytest.raises(ValueError, match="make it with inplace=False"):
+        pair.function = nn.ReLU(inplace=True)
+
+
+def test_where_torch_counts_no_versions_a_function_writes_into_a_copy() -> None:
+    """Inference mode, transforms and compiled code."""
+    pair = SurrogateActivation(torch.relu_, lambda x: torch.exp(-x * x))
+    x = torch.randn(6)
+    before = x.clone()
+    with torch.inference_mode():
+        in_inference = torch.randn(6)
+        kept = in_inference.clone()
+        assert torch.equal(pair(in_inference), kept.clamp(min=0))
+        assert torch.equal(in_inference, kept)
+        assert torch.equal(pair(x), before.clamp(min=0))
+    with torch.no_grad():
+        assert torch.equal(pair(in_inference), kept.clamp(min=0))
+    slope = torch.exp(-before * before)
+    compiled = torch.compile(pair, fullgraph=True, backend="aot_eager")
+    leaf = x.requires_grad_()
+    value = compiled(leaf)
+    assert torch.equal(value, before.clamp(min=0))
+    torch.testing.assert_close(torch.autograd.grad(value.sum(), leaf)[0], slope)
+    each = torch.func.vmap(torch.func.grad(pair))(x.detach())
+    torch.testing.assert_close(each, slope)
+    assert torch.equal(x, before)
+    assert torch.equal(in_inference, kept)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_copies_are_equal(name: str) -> None:
     pair = surrogate.get(name)
@@ -129,8 +232,7 @@ def test_copies_are_equal(name: str) -> None:
     for other in (copy.deepcopy(pair), pickle.loads(pickle.dumps(pair))):
         assert str(other) == str(pair)
         assert torch.equal(reported(other.eval(), x), reported(pair.eval(), x))
-        if isinstance(pair.function, nn.Module):
-            assert other.function is not pair.function
+        assert not {*map(id, other.parameters())} & {*map(id, pair.parameters())}
     buffer = io.BytesIO()
     torch.save(pair.state_dict(), buffer)
     buffer.seek(0)
@@ -192,7 +294,7 @@ def test_autocast_keeps_dtypes(low: torch.dtype) -> None:
     [d.Constant(2.0), d.Exact(), d.DerivativeOf(nn.PReLU()), nn.PReLU(), d.Directional()],
     ids=repr,
 )
-def test_autocast_of_a_function_that_it_casts(derivative: AnyDerivative, low: torch.dtype) -> None:
+def test_autocast_of_a_function_that_it_casts(derivative: DerivativeLike, low: torch.dtype) -> None:
     """torch runs PReLU in half precision then; the pair keeps the dtype of its input."""
     pair = SurrogateActivation(nn.PReLU(), derivative)
     for dtype in (torch.float32, low):
@@ -203,7 +305,7 @@ def test_autocast_of_a_function_that_it_casts(derivative: AnyDerivative, low: to
             (inside,) = torch.autograd.grad(y, x, upstream, retain_graph=True)
         (outside,) = torch.autograd.grad(y, x, upstream)
         assert y.dtype == inside.dtype == outside.dtype == dtype
-        expected = pair.derivative.bind(pair.function).rule(x.float(), upstream.float())
+        expected = pair.reported_gradient(x.detach().float(), upstream.float())
         for gradient in (inside, outside):
             torch.testing.assert_close(gradient.float(), expected, rtol=0.02, atol=1e-3)
 
@@ -213,7 +315,7 @@ def test_text_of_a_pair() -> None:
     assert str(pair) == "Staircase(step=0.5) / 0.5 * Constant(value=2.0) + Blurred(width=0.3)"
     assert repr(nn.Sequential(pair)).splitlines()[1] == f"  (0): {pair}"
     named = SurrogateActivation(lambda x: x.sign(), torch.tanh)
-    assert str(named) == "<lambda> / tanh"
+    assert str(named) == "<lambda> / <tanh>"
     assert pair.function == f.Staircase(step=0.5)
     assert pair.derivative == 0.5 * d.Constant(2.0) + d.Blurred(width=0.3)
 
@@ -231,11 +333,29 @@ def test_text_of_a_pair() -> None:
         ),
         (torch.relu, lambda: 1, "takes 0 arguments"),
         (torch.relu, lambda x, g, h: x, "takes 3 arguments"),
+        (
+            f.Heaviside(),
+            f.Sigmoid(),
+            r"got the function Sigmoid\(\): write DerivativeOf\(Sigmoid\(\)\) to report its deriv",
+        ),
     ],
 )
 def test_what_is_no_pair(function: object, derivative: object, message: str) -> None:
     with pytest.raises(TypeError, match=message):
         SurrogateActivation(function, derivative)  # type: ignore[arg-type]
+
+
+def test_a_function_is_no_part_of_a_derivative() -> None:
+    for make, argument in (
+        (lambda: d.Noisy(f.Sigmoid(), 0.1), "Noisy: derivative"),
+        (lambda: d.Split(d.Box(), f.Sigmoid()), "Split: right"),
+        (lambda: d.Directional(left=f.Sigmoid()), "Directional: left"),
+        (lambda: d.ClipNorm(1.0, f.Sigmoid()), "ClipNorm: derivative"),
+    ):
+        with pytest.raises(TypeError, match=f"{argument} must be a derivative, got the function"):
+            make()
+    with pytest.raises(TypeError, match="unsupported operand"):
+        f.Sigmoid() * d.Box()  # type: ignore[operator]
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from surrogate import SurrogateActivation
 from surrogate.equivalents import entry, names
 from surrogate.equivalents.__main__ import main
 from surrogate.equivalents.freegrad import FORWARDS
-from tests.equivalents import ALL, NAMES, POINTWISE, UPSTREAM
+from tests.equivalents import ALL, DRAWN, NAMES, POINTWISE, UPSTREAM
 from tests.ids import shown
 from tests.reference import Scalar, magnitude_sign, values
 
@@ -39,7 +39,7 @@ def value_and_gradient(pair: SurrogateActivation, x: Tensor, g: Tensor) -> tuple
 def test_every_name_is_covered() -> None:
     assert sorted(names()) == sorted(ALL)
     assert len(set(ALL)) == len(ALL) == 71
-    with_an_oracle = {name for name, *_ in [*POINTWISE, *UPSTREAM]}
+    with_an_oracle = {name for name, *_ in [*POINTWISE, *UPSTREAM, *DRAWN]}
     assert with_an_oracle | WHOLE == set(ALL)
 
 
@@ -68,6 +68,25 @@ def test_it_is_the_documented_rule(
         torch.testing.assert_close(y, values(function, GRID), rtol=1e-12, atol=1e-13)
         expected = values(lambda x, g=upstream: rule(x, g), GRID)
         torch.testing.assert_close(gradient, expected, rtol=1e-11, atol=1e-13)
+
+
+@pytest.mark.parametrize(("name", "parameters", "probability", "slope"), DRAWN, ids=shown)
+def test_it_draws_spikes_with_the_documented_probability(
+    name: str, parameters: dict[str, Any], probability: Scalar, slope: Scalar
+) -> None:
+    """In training as in evaluation."""
+    pair, draws = surrogate.equivalent(name, **parameters), 5000
+    x = torch.tensor([-1.5, -0.02, 0.0, 0.005, 0.4], dtype=torch.float64).repeat(draws, 1)
+    expected = values(probability, x[0])
+    allowed = 5 * (expected * (1 - expected) / draws).sqrt() + 1e-9
+    for training in (True, False):
+        fired, gradient = value_and_gradient(pair.train(training), x, torch.full_like(x, 1.5))
+        assert set(fired.unique().tolist()) == {0.0, 1.0}
+        assert ((fired.mean(0) - expected).abs() <= allowed).all()
+        again = pair(x)
+        assert not torch.equal(again, fired)
+        torch.testing.assert_close(gradient[0], 1.5 * values(slope, x[0]), rtol=1e-11, atol=1e-13)
+        assert torch.equal(gradient, gradient[:1].expand_as(gradient))
 
 
 def test_the_pairs_that_look_at_the_whole_tensor() -> None:
@@ -138,7 +157,9 @@ def test_freegrad_takes_any_of_its_functions(forward: str) -> None:
         torch.testing.assert_close(pair(GRID), FREE[forward](GRID), rtol=1e-12, atol=1e-13)
 
 
-@pytest.mark.parametrize("case", [*POINTWISE, *UPSTREAM], ids=lambda case: str(case[:2])[:60])
+@pytest.mark.parametrize(
+    "case", [*POINTWISE, *UPSTREAM, *DRAWN], ids=lambda case: str(case[:2])[:60]
+)
 def test_it_reads_back(case: tuple[str, dict[str, Any], object, object]) -> None:
     name, parameters, *_ = case
     pair = surrogate.equivalent(name, **parameters)

@@ -15,7 +15,7 @@ from surrogate import derivatives as d
 from surrogate import functions as f
 from surrogate.core.evaluate import BLOCK, evaluate
 from surrogate.derivatives.base import as_derivative
-from surrogate.pair import AnyDerivative
+from surrogate.derivatives.base import DerivativeLike
 from tests import reference
 from tests.ids import shown
 
@@ -100,7 +100,7 @@ def test_blocks_are_for_eager_mode_alone() -> None:
     ],
     ids=shown,
 )
-def test_what_may_not_be_elementwise_sees_the_whole_tensor(derivative: AnyDerivative) -> None:
+def test_what_may_not_be_elementwise_sees_the_whole_tensor(derivative: DerivativeLike) -> None:
     x = torch.randn(2 * BLOCK + 1, requires_grad=True)
     pair = SurrogateActivation(lambda x: x * (x.detach() > x.detach().mean()), derivative)
     upstream = torch.randn_like(x)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor, nn
+from torch import Tensor
 
 import surrogate
 from surrogate import SurrogateActivation
@@ -22,12 +22,12 @@ from surrogate.functions.base import functions
 from tests import reference
 from tests.ids import shown
 
-FUNCTIONS = [function for function, _ in reference.FUNCTIONS]
+FUNCTIONS = [function for function, _ in [*reference.FUNCTIONS, *reference.DRAWN]]
 
 # What is made from a function, to be tried with every one.
 OF_FUNCTIONS: list[Derivative] = [
     d.Exact(),
-    *(d.Blurred(width=0.3, kernel=kernel) for kernel in KERNELS),
+    *(d.Blurred(width=0.3, kernel=kernel) for kernel in KERNELS),  # type: ignore[arg-type]
     d.Directional(),
     d.Directional(d.Exact(), d.Constant(1.0), width=0.1),
     d.Noisy(d.Exact(), std=0.3),
@@ -54,8 +54,6 @@ MADE_FROM_FUNCTIONS = [
     pytest.param(SurrogateActivation(function, derivative).eval(), id=f"{function} / {derivative}")
     for function in FUNCTIONS
     for derivative in OF_FUNCTIONS
-    if not (isinstance(derivative, d.Exact) and isinstance(function, nn.Module))
-    if not (isinstance(function, f.Bernoulli) and "Blurred" in repr(derivative))  # an error
 ]
 SHAPES = [
     pytest.param(SurrogateActivation(f.Staircase(), derivative), id=shown(derivative))
@@ -88,7 +86,8 @@ def inputs(dtype: torch.dtype) -> Tensor:
 
 def test_every_registered_function_and_derivative_is_tried() -> None:
     tried = {type(function) for function in FUNCTIONS}
-    assert {functions[name] for name in functions} == {*tried, f.MagnitudeSign}  # of whole tensors
+    factories = {f.RReLU, f.Bernoulli}  # of functions with a drawn number
+    assert {functions[name] for name in functions} == {*tried, *factories, f.MagnitudeSign}
     assert {derivatives[name] for name in derivatives} == {
         type(d) for d in OF_FUNCTIONS + OTHERS if type(d).__name__ in derivatives
     }
@@ -137,7 +136,7 @@ def test_values_are_finite(function: reference.Elementwise, dtype: torch.dtype) 
 
 def assert_slopes_are_finite(pair: SurrogateActivation, dtype: torch.dtype) -> None:
     x = inside(pair.function, dtype).clone().requires_grad_()
-    for sign in (1, -1) if isinstance(pair.derivative, d.UpstreamDependent) else (1,):
+    for sign in (1,) if pair.derivative.linear else (1, -1):
         (gradient,) = torch.autograd.grad(pair(x), x, torch.full_like(x, sign))
         if pair.derivative.elementwise:
             assert_finite("slope", gradient, x.detach())

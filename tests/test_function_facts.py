@@ -17,7 +17,7 @@ from surrogate.diagnostics.check import DTYPES
 from surrogate.functions.base import PiecewiseConstant
 from tests import reference
 
-OURS = [function for function, _ in reference.FUNCTIONS if isinstance(function, f.Function)]
+OURS = reference.FIXED
 PERIODIC = [function for function in OURS if function.period is not None]
 STRAIGHT = [function for function in OURS if function.straight_outside is not None]
 GRID = torch.arange(-1600, 1601).double() / 160  # −10 to 10; every tie below is on it
@@ -60,7 +60,7 @@ def test_outside_it_is_straight(function: f.Function) -> None:
 def test_few_functions_say_nothing_of_themselves() -> None:
     """The others are blurred by a table or in closed form."""
     silent = {type(fn) for fn in OURS if fn.period is None and fn.straight_outside is None}
-    assert silent == {f.Softsign, f.Polynomial, f.Trunc, f.MultiSpike, f.Bernoulli}
+    assert silent == {f.Softsign, f.Polynomial, f.Trunc, f.MultiSpike}
 
 
 @pytest.mark.parametrize("function", OURS, ids=repr)
@@ -167,19 +167,15 @@ def test_ties(
 
 
 @pytest.mark.parametrize("function", OURS, ids=repr)
-def test_autograd_reaches_the_limits_of_the_slope(function: f.Function) -> None:
-    """At ±inf, and far out where squares and exponentials overflow."""
-    far = torch.tensor([-math.inf, -1e30, -1e5, 1e5, 1e30, math.inf])
-    slope = function.slope(far.double())
+def test_far_out_autograd_reports_the_slope(function: f.Function) -> None:
+    """Where squares and exponentials overflow."""
+    far = torch.tensor([-1e30, -1e5, 1e5, 1e30])
     reported = gradient(function, far).double()
     if function.period is not None:  # a wave has no limit
-        assert reported[1:-1].isfinite().all()
+        assert reported.isfinite().all()
         return
-    torch.testing.assert_close(reported[1:-1], slope[1:-1].float().double(), rtol=1e-6, atol=1e-9)
-    if not isinstance(function, f.Polynomial):
-        for at, near in ((0, 1), (5, 4)):
-            assert float(reported[at]) == pytest.approx(float(slope[near]), abs=1e-6)
-            assert float(function.slope(far)[at]) == pytest.approx(float(slope[near]), abs=1e-6)
+    slope = function.slope(far.double()).float().double()
+    torch.testing.assert_close(reported, slope, rtol=1e-6, atol=1e-9)
 
 
 # torch's forward mode still uses torch.jit itself.
@@ -253,7 +249,7 @@ def test_polynomials_take_lists_and_compare_by_value() -> None:
         (lambda: f.CELU(0.0), ValueError, "CELU: alpha must be a finite number above 0, got 0"),
         (lambda: f.Swish(-1.0), ValueError, "Swish: beta must be a finite number above 0"),
         (lambda: f.Softplus(threshold=-1.0), ValueError, "Softplus: threshold .* at least 0"),
-        (lambda: f.Clamp(None, None), ValueError, "Clamp: low or high must be a number"),
+        (lambda: f.Clamp(None, None), ValueError, "Clamp: low or high must be given"),
         (lambda: f.Clamp(1.0, 1.0), ValueError, "Clamp: high must be a finite number above 1"),
         (lambda: f.Hardtanh(2.0), ValueError, "Hardtanh: high must be a finite number above 2"),
         (lambda: f.Hardshrink(-0.1), ValueError, "Hardshrink: threshold"),
@@ -271,9 +267,9 @@ def test_polynomials_take_lists_and_compare_by_value() -> None:
         (lambda: f.UniformQuantizer(17), ValueError, "bits must be an integer at least 1 and at"),
         (lambda: f.UniformQuantizer(low=1.0), ValueError, "UniformQuantizer: high"),
         (lambda: f.FakeQuantize(zero_point=128), ValueError, "zero_point .* at most 127, got 128"),
-        (lambda: f.FakeQuantize(quant_max=-128), ValueError, "FakeQuantize: quant_max"),
+        (lambda: f.FakeQuantize(1.0, 5, 5, 5), ValueError, "FakeQuantize: quant_max .* above 5"),
         (lambda: f.FakeQuantize(zero_point=0.5), TypeError, "zero_point must be an integer"),  # type: ignore[arg-type]
-        (lambda: f.Polynomial(()), ValueError, "one or several finite numbers, got \\(\\)"),
+        (lambda: f.Polynomial(()), ValueError, r"must be 1 to 1000 finite numbers, got \(\)"),
         (lambda: f.Polynomial((1.0, math.inf)), ValueError, "finite numbers, got"),
         (lambda: f.Polynomial((1.0, "2")), TypeError, "finite numbers, got"),  # type: ignore[arg-type]
         (lambda: f.Polynomial(3.0), TypeError, "finite numbers, got 3.0"),  # type: ignore[arg-type]
@@ -287,11 +283,10 @@ def test_bad_arguments_are_named(
         make()
 
 
-@pytest.mark.parametrize("function", OURS, ids=repr)
-def test_what_autograd_keeps_is_no_more_than_they_say(function: f.Function) -> None:
+@pytest.mark.parametrize("function", [each for each in OURS if each.native], ids=repr)
+def test_what_is_left_to_autograd_keeps_one_tensor_at_most(function: f.Function) -> None:
     x = torch.linspace(-3, 3, 100)
-    most = {"nothing": 0, "one": x.numel() * x.element_size(), "more": math.inf}
-    assert surrogate.saved_bytes(function, x) <= most[function.autograd_keeps]
+    assert surrogate.saved_bytes(function, x) <= x.numel() * x.element_size()
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)

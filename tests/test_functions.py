@@ -9,6 +9,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from surrogate import SurrogateActivation
+from surrogate import derivatives as d
 from surrogate import functions as f
 from surrogate.functions.base import PiecewiseConstant, functions
 from tests import reference
@@ -16,7 +18,8 @@ from tests import reference
 CASES = [
     pytest.param(function, oracle, id=repr(function)) for function, oracle in reference.FUNCTIONS
 ]
-OURS = [function for function, _ in reference.FUNCTIONS if isinstance(function, f.Function)]
+FUNCTIONS = [function for function, _ in reference.FUNCTIONS]
+OURS = reference.FIXED
 SLOPED = [function for function in OURS if not isinstance(function, PiecewiseConstant)]
 WITHOUT_LIMIT = (f.Sin, f.TriangleWave, f.SquareWave, f.SawtoothWave, f.PerlinNoise)
 INFINITY = math.inf
@@ -24,7 +27,9 @@ INFINITY = math.inf
 
 def test_every_registered_function_has_an_oracle() -> None:
     covered = {type(function) for function, _ in [*reference.FUNCTIONS, *reference.WHOLE]}
-    assert covered == {functions[name] for name in functions}
+    drawn = {f.RReLU, f.Bernoulli}  # which are LeakyReLU and Heaviside with a drawn number
+    assert covered == {functions[name] for name in functions} - drawn
+    assert f.RReLU(0.1, 0.3) in FUNCTIONS
 
 
 @pytest.mark.parametrize(("function", "oracle"), CASES)
@@ -75,12 +80,13 @@ def test_extremes_are_finite_or_the_limit(function: f.Function) -> None:
     assert function(ends).isnan().tolist() == [no_limit, no_limit, True]
 
 
-def test_limits_at_infinity() -> None:
-    ends = torch.tensor([-INFINITY, INFINITY], requires_grad=True)
+def test_limits_at_infinity_and_slopes_before_it() -> None:
+    ends = torch.tensor([-INFINITY, INFINITY])
+    before = torch.tensor([-1e38, 1e38], requires_grad=True)
     for function in (f.GELU(), f.GELU("tanh"), f.SiLU(), f.ReLU()):
         assert function(ends).tolist() == [0, INFINITY]
-        assert function.slope(ends).tolist() == [0, 1]
-        assert torch.autograd.grad(function(ends).sum(), ends)[0].tolist() == [0, 1]
+        assert function.slope(before).tolist() == [0, 1]
+        assert torch.autograd.grad(function(before).sum(), before)[0].tolist() == [0, 1]
     assert f.Cantor()(ends).tolist() == [-INFINITY, INFINITY]
     assert f.Cantor(extend="clamp")(ends).tolist() == [0, 1]
     assert f.Staircase(0.3)(ends).tolist() == [-INFINITY, INFINITY]
@@ -146,7 +152,7 @@ def test_soft_staircase_is_between_the_staircase_and_the_line() -> None:
 
 
 def test_rrelu_draws_while_training_and_averages_in_evaluation() -> None:
-    rrelu = f.RReLU(0.1, 0.3)
+    rrelu = SurrogateActivation(f.RReLU(0.1, 0.3), d.Exact())
     x = torch.full((10_000,), -1.0, requires_grad=True)
     y = rrelu(x)
     (gradient,) = torch.autograd.grad(y.sum(), x)
@@ -155,7 +161,12 @@ def test_rrelu_draws_while_training_and_averages_in_evaluation() -> None:
     assert -0.3 <= float(y.min()) < -0.29
     assert -0.11 < float(y.max()) <= -0.1
     assert float(y.mean()) == pytest.approx(-0.2, abs=0.003)
-    assert rrelu.eval()(x).unique().tolist() == pytest.approx([-0.2])
+    for evaluated in (rrelu.eval()(x), f.RReLU(0.1, 0.3)(x)):
+        assert evaluated.unique().tolist() == pytest.approx([-0.2])
+        (gradient,) = torch.autograd.grad(evaluated.sum(), x)
+        assert gradient.unique().tolist() == pytest.approx([0.2])
+    positive = torch.rand(10)
+    assert torch.equal(rrelu.train()(positive), positive)
 
 
 @pytest.mark.parametrize(
@@ -165,12 +176,15 @@ def test_rrelu_draws_while_training_and_averages_in_evaluation() -> None:
         (lambda: f.Staircase(math.nan), "step must be a finite number above 0, got nan"),
         (lambda: f.Cantor(0), "depth must be an integer at least 1 and at most 16, got 0"),
         (lambda: f.Cantor(-3), "Cantor: depth"),
-        (lambda: f.Cantor(extend="repat"), "did you mean 'repeat'"),
+        (lambda: f.Cantor(extend="repat"), "did you mean 'repeat'"),  # type: ignore[arg-type]
         (lambda: f.SoftStaircase(softness=0.0), "SoftStaircase: softness"),
         (lambda: f.SoftStaircase(softness=1.1), "above 0 and at most 1, got 1.1"),
         (lambda: f.PerlinNoise(0.0), "PerlinNoise: resolution"),
         (lambda: f.RReLU(0.5, 0.1), "RReLU: lower must be a finite number at most 0.1, got 0.5"),
-        (lambda: f.GELU("tan"), "GELU: approximate"),
+        (lambda: f.RReLU(upper=math.inf), "RReLU: upper must be a finite number, got inf"),
+        (lambda: f.Bernoulli(0.0), "Bernoulli: width must be a finite number above 0, got 0.0"),
+        (lambda: f.Bernoulli(law="normal"), "law must be one of 'logistic', 'algebraic', got"),  # type: ignore[arg-type]
+        (lambda: f.GELU("tan"), "GELU: approximate"),  # type: ignore[arg-type]
         (lambda: f.Ternary(at_tie=math.inf), "Ternary: at_tie must be a finite number"),
         (lambda: f.GradedSpike(scale=0), "GradedSpike: scale must be a finite number above 0"),
     ],
@@ -181,21 +195,26 @@ def test_bad_arguments_are_named(make: object, message: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "make", [lambda: f.Cantor(2.5), lambda: f.Staircase("1"), lambda: f.Staircase(True)]
+    "make",
+    [
+        lambda: f.Cantor(2.5),  # type: ignore[arg-type]
+        lambda: f.Staircase("1"),
+        lambda: f.Staircase(True),
+    ],
 )
 def test_arguments_of_a_wrong_type_are_named(make: object) -> None:
     with pytest.raises(TypeError, match=r"must be (an integer|a finite number)"):
         make()  # type: ignore[operator]
 
 
-@pytest.mark.parametrize("function", [function for function, _ in reference.FUNCTIONS], ids=repr)
+@pytest.mark.parametrize("function", FUNCTIONS, ids=repr)
 def test_integers_and_complex_numbers_are_refused(function: f.Function) -> None:
     for dtype in (torch.int64, torch.complex64):
         with pytest.raises(TypeError, match=f"{type(function).__name__} takes a real floating"):
             function(torch.ones(3, dtype=dtype))
 
 
-@pytest.mark.parametrize("function", [function for function, _ in reference.FUNCTIONS], ids=repr)
+@pytest.mark.parametrize("function", FUNCTIONS, ids=repr)
 def test_shape_is_kept(function: f.Function) -> None:
     for shape in ((), (0,), (2, 0, 3), (4, 3, 2, 5)):
         assert function(torch.randn(shape)).shape == shape

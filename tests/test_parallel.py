@@ -1,4 +1,4 @@
-"""A pair in a model that is trained on several devices or by several processes."""
+"""A pair in a model that is trained by several processes."""
 
 from __future__ import annotations
 
@@ -55,10 +55,3 @@ def test_two_processes_get_the_gradients_of_one(tmp_path: Path) -> None:
         assert len(expected) == 4
         assert all(gradient.any() for gradient in expected)
         torch.testing.assert_close(found[name], expected)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_data_parallel(name: str) -> None:
-    """Without a GPU it is the model itself."""
-    expected = gradients(model(name), *data())
-    torch.testing.assert_close(gradients(nn.DataParallel(model(name)), *data()), expected)

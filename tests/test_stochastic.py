@@ -23,7 +23,7 @@ def slope(
     derivative: d.Derivative, function: reference.Elementwise, x: torch.Tensor
 ) -> torch.Tensor:
     bound = derivative.bind(function)
-    assert isinstance(bound, d.Pointwise)
+    assert bound.pointwise
     return bound.slope(x)
 
 
@@ -169,44 +169,9 @@ def test_modes(derivative: d.Pointwise) -> None:
     ).raise_if_wrong()
 
 
-@pytest.mark.parametrize("law", ["logistic", "algebraic"])
-def test_bernoulli_fires_with_its_probability(law: str) -> None:
-    """And each number by itself, whatever its neighbours do."""
-    step = f.Bernoulli(0.5, law, seed=4)
-    for at in (-2.0, -0.3, 0.0, 0.4, 1.0):
-        x = torch.linspace(at, at + 1e-2, 20_000, dtype=torch.float64)  # all differ in float32
-        v = (at + 5e-3) / 0.5
-        expected = reference.sigmoid(v) if law == "logistic" else 0.5 + v / math.hypot(1, v) / 2
-        fired = step(x)
-        assert set(fired.unique().tolist()) <= {0.0, 1.0}
-        assert float(fired.mean()) == pytest.approx(expected, abs=0.015)
-        assert correlation(fired[1:], fired[:-1]) < 0.03
-        assert correlation(fired, f.Bernoulli(0.5, law, seed=5)(x)) < 0.03
-
-
-def test_bernoulli_can_not_be_blurred() -> None:
-    for kernel in ("box", "gaussian"):
-        pair = SurrogateActivation(f.Bernoulli(), d.Blurred(width=0.3, kernel=kernel))
-        x = torch.ones(3, requires_grad=True)
-        with pytest.raises(ValueError, match=r"Bernoulli\(\) is noise, which has no blurred"):
-            pair(x).sum().backward()
-
-
-@pytest.mark.parametrize("name", ["norse.logistic", "norse.circ_dist"])
-def test_modes_of_bernoulli(name: str) -> None:
-    pair = surrogate.equivalent(name)
-    surrogate.check(pair, modes=MODES).raise_if_wrong()
-    surrogate.check(
-        pair, modes=["compiled backward", "export, then backward"], dtypes=[torch.float32]
-    ).raise_if_wrong()
-
-
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda: f.Bernoulli(0), ValueError, "Bernoulli: width must be a finite number above 0"),
-        (lambda: f.Bernoulli(law="normal"), ValueError, "Bernoulli: law must be one of 'logistic'"),
-        (lambda: f.Bernoulli(seed=-1), ValueError, "Bernoulli: seed must be an integer at least 0"),
         (lambda: d.Uniform(1.0, 1.0), ValueError, "Uniform: high must be a finite number above 1"),
         (lambda: d.Uniform(seed=-1), ValueError, "Uniform: seed must be an integer at least 0"),
         (lambda: d.Noisy(d.Exact(), 1.0, seed=2**32), ValueError, "Noisy: seed"),

@@ -187,7 +187,7 @@ def test_training_mode_device_and_dtype_are_taken_over_and_given_back() -> None:
     assert pair.function.weight.dtype == torch.float32
     assert model[1].function.weight.dtype == torch.float64
     assert not model[1].training
-    assert not model[2].function.training
+    assert not model[2].training
     model.train().to("meta", torch.float16)
     swapped.undo()
     assert model[1] is prelu

@@ -34,7 +34,7 @@ def grid() -> tuple[Tensor, Tensor]:
 
 @pytest.mark.parametrize(("rule", "oracle"), reference.RULES, ids=shown)
 def test_rule_equals_the_oracle(
-    rule: d.UpstreamDependent, oracle: reference.Callable[[float, float], float]
+    rule: d.Derivative, oracle: reference.Callable[[float, float], float]
 ) -> None:
     x, g = grid()
     expected = [oracle(*pair) for pair in zip(x.tolist(), g.tolist(), strict=True)]
@@ -49,25 +49,39 @@ def test_rule_equals_the_oracle(
 
 
 @pytest.mark.parametrize("rule", RULES, ids=repr)
-def test_what_rules_say_of_themselves(rule: d.UpstreamDependent) -> None:
-    """`sign_dependent` and `elementwise` are tested in both directions."""
+def test_what_rules_say_of_themselves(rule: d.Derivative) -> None:
+    """`elementwise` and `linear` are tested in both directions."""
     x, g = grid()
     g = g + 0.01
     elementwise = torch.allclose(
         torch.cat([rule.rule(*part) for part in zip(x.split(5), g.split(5), strict=True)]),
         rule.rule(x, g),
     )
-    assert getattr(rule, "elementwise", True) == elementwise
-    homogeneous = torch.allclose(rule.rule(x, 3 * g), 3 * rule.rule(x, g))
-    assert rule.sign_dependent == (homogeneous and elementwise)
+    assert rule.elementwise == elementwise
+    other = g.flip(0).abs() + x.clamp(-1, 1)
+    sums = rule.rule(x, g) - 3 * rule.rule(x, other)
+    assert rule.linear == torch.allclose(rule.rule(x, g - 3 * other), sums)
+    assert not rule.pointwise
 
 
 @pytest.mark.parametrize("make", [d.Towards, d.EWGS, d.ClipValue], ids=repr)
 def test_around_a_rule_of_the_whole_tensor_they_are_one(make: type[d.Towards]) -> None:
     around = make(0.5, derivative=d.ClipNorm(1.0))
     assert not around.elementwise
-    assert not around.sign_dependent
     assert make(0.5, derivative=d.Directional()).elementwise
+
+
+# torch's forward mode still uses torch.jit itself.
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:FutureWarning")
+def test_centralise_is_as_linear_as_what_it_is_around() -> None:
+    for inner, linear in ((d.Gaussian(), True), (d.Centralise(0), True), (d.Directional(), False)):
+        assert d.Centralise(derivative=inner).linear == linear
+    pair = SurrogateActivation(f.Staircase(0.5), d.Centralise(0, d.Gaussian()))
+    x, tangent, g = torch.randn(3, 5, 2, dtype=torch.float64).unbind()
+    forward = torch.func.jvp(pair, (x,), (tangent,))[1]
+    (backward,) = torch.func.vjp(pair, x)[1](g)
+    torch.testing.assert_close((forward * g).sum(), (backward * tangent).sum())
+    torch.testing.assert_close(forward, d.Gaussian().slope(x) * (tangent - tangent.mean(0)))
 
 
 @given(st.floats(-2, 2), st.floats(-3, 3), st.floats(-1, 0), st.floats(0, 1))
@@ -182,7 +196,7 @@ def test_preserve_norm_is_as_long_as_the_upstream_gradient() -> None:
 
 
 @pytest.mark.parametrize("rule", RULES, ids=repr)
-def test_extremes(rule: d.UpstreamDependent) -> None:
+def test_extremes(rule: d.Derivative) -> None:
     """Finite for all finite numbers; NaN only where x or the gradient is NaN."""
     for dtype in (torch.float32, torch.float64):
         sizes = torch.tensor([0.0, 5e-324, 1e-40, 1.0, 1e30, torch.finfo(dtype).max], dtype=dtype)
@@ -192,7 +206,7 @@ def test_extremes(rule: d.UpstreamDependent) -> None:
 
 
 @pytest.mark.parametrize("rule", [r for r, _ in reference.RULES], ids=repr)
-def test_modes(rule: d.UpstreamDependent) -> None:
+def test_modes(rule: d.Derivative) -> None:
     pair = SurrogateActivation(f.Staircase(0.5), rule)
     modes = ["backward", "func.grad", "vmap(grad)", "jacrev", "layout kept", "memory for backward"]
     surrogate.check(pair, modes=[*modes, "create_graph, second order"]).raise_if_wrong()
@@ -201,7 +215,7 @@ def test_modes(rule: d.UpstreamDependent) -> None:
 
 
 @pytest.mark.parametrize("rule", WHOLE, ids=repr)
-def test_modes_of_rules_of_the_whole_tensor(rule: d.UpstreamDependent) -> None:
+def test_modes_of_rules_of_the_whole_tensor(rule: d.Derivative) -> None:
     pair = SurrogateActivation(f.Staircase(0.5), rule)
     modes = ["backward", "func.grad", "func.vjp", "create_graph, second order", "checkpoint"]
     surrogate.check(pair, modes=modes).raise_if_wrong()
@@ -212,10 +226,10 @@ def test_modes_of_rules_of_the_whole_tensor(rule: d.UpstreamDependent) -> None:
     [d.Towards(-0.5, 0.5), d.EWGS(0.3), d.ClipNorm(1.5), d.ClipValue(0.7), d.PreserveNorm(d.Box())],
     ids=repr,
 )
-def test_compiled(rule: d.UpstreamDependent) -> None:
+def test_compiled(rule: d.Derivative) -> None:
     pair = SurrogateActivation(f.Staircase(0.5), rule)
     modes = ["compiled backward"]
-    if rule.sign_dependent:
+    if rule.elementwise:
         modes.append("compiled vmap(grad)")
     surrogate.check(pair, modes=modes, dtypes=[torch.float32]).raise_if_wrong()
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from surrogate import SurrogateActivation
-from surrogate.derivatives import Exact, UpstreamDependent
+from surrogate.derivatives import Exact
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ class Network:
     @property
     def upstream_dependent(self) -> bool:
         """Whether the sign of the upstream gradient can make a difference to what is reported."""
-        return any(isinstance(layer.act.derivative, UpstreamDependent) for layer in self.layers)
+        return any(not layer.act.derivative.linear for layer in self.layers)
 
     def input_gradient(self, points: Tensor, unit: Unit) -> Tensor:
         """∂unit/∂input at each point, as `backward` from the unit reports it."""

@@ -1,11 +1,12 @@
 """What the page knows of the library: every function and derivative, its arguments, their limits.
 
 A part (a function or derivative) becomes a node: its name and its arguments, as `surrogate.text`
-reads them from a text. Limits are those that the part's own errors state.
+reads them from a text. Kinds and limits of the arguments are what the part declares.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import math
 import re
@@ -14,9 +15,11 @@ from typing import Any
 
 import surrogate
 from experiments import catalogue
-from surrogate.core.numbers import Varying
-from surrogate.derivatives import Derivative, Pointwise, algebra, derivatives
-from surrogate.functions import functions
+from surrogate import Learnable, SurrogateActivation
+from surrogate.core.numbers import AnyCallable, Choice, Limits, OrNone
+from surrogate.core.parts import Part, checks_of, varying_numbers
+from surrogate.derivatives import algebra
+from surrogate.derivatives.base import AnyDerivative, Derivative, derivatives
 
 Node = Any  # a number, word, None, list, or {"of": "functions", "name": …, "arguments": {…}}
 
@@ -38,7 +41,6 @@ RANGES: dict[str, tuple[float, float]] = {
     "left": (-4, 4),
     "limit": (0.05, 3),
     "low": (-4, 4),
-    "lower": (-1, 1),
     "mean_shift": (-1, 1),
     "most": (1, 16),
     "negative_slope": (-1, 1),
@@ -57,7 +59,6 @@ RANGES: dict[str, tuple[float, float]] = {
     "step": (0.05, 2),
     "terms": (1, 12),
     "threshold": (-2, 2),
-    "upper": (-1, 1),
     "width": (0.05, 3),
     "zero_point": (-128, 127),
     "Softplus.threshold": (0, 40),
@@ -82,113 +83,139 @@ COMBINATIONS: tuple[Derivative, ...] = (
 def known() -> dict[str, Any]:
     """All that there is to choose from."""
     return {
-        "functions": {name: entry("functions", name) for name in functions},
-        "derivatives": {name: entry("derivatives", name) for name in derivatives}
+        "functions": {name: entry("functions", name) for name in names("functions")},
+        "derivatives": {name: entry("derivatives", name) for name in names("derivatives")}
         | {type(part).__name__: combination(part) for part in COMBINATIONS},
         "pairs": dict(pairs()),
     }
+
+
+def names(kind: str) -> list[str]:
+    """The registered functions or derivatives, without the names of those that hold drawn numbers:
+    these make one of the others."""
+    return [name for name, each in catalogue.REGISTRIES[kind].items() if isinstance(each, type)]
 
 
 def entry(kind: str, name: str) -> dict[str, Any]:
     """A registered function or derivative; it begins as the catalogue's figure shows it."""
     shown = catalogue.Entry(kind, name)
     part = shown.pair.function if kind == "functions" else shown.pair.derivative
-    pointwise = {"pointwise": isinstance(part, Pointwise)} if kind == "derivatives" else {}
     return described(part) | {
         "family": shown.family.rpartition(".")[2],
         "ends": catalogue.ENDS.get(name, (-3.0, 3.0)),
-        **pointwise,
     }
 
 
 def combination(part: Derivative) -> dict[str, Any]:
-    return described(part) | {"family": "combinations", "pointwise": True}
+    return described(part) | {"family": "combinations"}
 
 
 def pairs() -> Iterator[tuple[str, Any]]:
-    """The named pairs that can be written as text, each with where the catalogue shows it."""
+    """The named pairs that the page can show, each with where the catalogue shows it."""
     for name in surrogate.names():
         pair = surrogate.get(name)
-        try:
-            surrogate.get(str(pair))
-        except ValueError:
-            continue
-        yield (
-            name,
-            {
-                "function": node(pair.function),
-                "derivative": node(pair.derivative),
-                "ends": catalogue.ENDS.get(name, (-3.0, 3.0)),
-            },
-        )
+        if can_be_shown(pair):
+            yield (
+                name,
+                {
+                    "function": node(pair.function),
+                    "derivative": node(pair.derivative),
+                    "ends": catalogue.ENDS.get(name, (-3.0, 3.0)),
+                },
+            )
+
+
+def can_be_shown(pair: SurrogateActivation) -> bool:
+    """Whether it can be written as text, with numbers that are fixed or learned."""
+    numbers = varying_numbers(pair.function, pair.derivative)
+    if not all(isinstance(each, Learnable) and each.value.dim() == 0 for each in numbers):
+        return False
+    try:
+        surrogate.get(str(pair))
+    except ValueError:
+        return False
+    return True
 
 
 def described(part: Any) -> dict[str, Any]:
     """What the page says of a part, what it lets turn, and where that begins."""
-    signature = inspect.signature(type(part))
-    start: dict[str, Any] = {name: getattr(part, name) for name in signature.parameters}
-    optional = [name for name, each in signature.parameters.items() if _may_be_none(each)]
-    nothing = dict.fromkeys(optional)
-    alone = optional if optional and _error(type(part), start | nothing) else []
-    return {
-        "says": inspect.cleandoc(type(part).__doc__ or "").split("\n\nArgs:")[0],
+    about: dict[str, Any] = {
+        "says": re.split(r"\n\n(?:Args|Raises):", inspect.cleandoc(type(part).__doc__ or ""))[0],
         "start": node(part),
-        "parameters": [
-            _parameter(type(part), each, start) for each in signature.parameters.values()
-        ],
-        "one_of": alone,  # of these one must be given
+        "parameters": [_parameter(part, field) for field in dataclasses.fields(part)],
+        "one_of": _one_of(part),
     }
+    if isinstance(part, Derivative):
+        # What it is if its own parts are.
+        return about | {"linear": part.linear, "pointwise": part.pointwise}
+    return about | {"has_slope": part.has_slope}
 
 
 def node(part: Any) -> Node:
     """A part as the page takes it."""
-    if isinstance(part, Varying):
-        return {"learned": float(part), "positive": getattr(part, "positive", False)}
+    if isinstance(part, Learnable):
+        return {"learned": float(part), "positive": part.positive}
     if part is None or isinstance(part, (bool, int, float, str)):
         return part
     if isinstance(part, (tuple, list)):
         return [node(each) for each in part]
-    names = inspect.signature(type(part)).parameters
     return {
         "of": "derivatives" if isinstance(part, Derivative) else "functions",
         "name": type(part).__name__,
-        "arguments": {name: node(getattr(part, name)) for name in names},
+        "arguments": {name: node(getattr(part, name)) for name in part.arguments},
     }
 
 
-def _parameter(owner: type, given: inspect.Parameter, start: Mapping[str, Any]) -> dict[str, Any]:
+def _one_of(part: Any) -> list[str]:
+    """The arguments of which one must be given."""
+    checks = checks_of(type(part))
+    optional = [name for name, allowed in checks.items() if isinstance(allowed, OrNone)]
+    try:
+        dataclasses.replace(part, **dict.fromkeys(optional))
+    except ValueError:
+        return optional
+    return []
+
+
+def _parameter(part: Part, field: dataclasses.Field[Any]) -> dict[str, Any]:
     """An argument: what kind it is, its default if it has one, and what is allowed."""
-    annotation = str(given.annotation)
-    about: dict[str, Any] = {"name": given.name, "optional": _may_be_none(given)}
-    if given.default is not given.empty:
-        about["default"] = node(given.default)
-    if "Pointwise" in annotation:
-        return about | {"kind": "pointwise"}
-    if "Derivative" in annotation or "UpstreamDependent" in annotation:
-        return about | {"kind": "derivative"}
-    if "Elementwise" in annotation:
+    start = getattr(part, field.name)
+    allowed = checks_of(type(part)).get(field.name)
+    about: dict[str, Any] = {"name": field.name, "optional": isinstance(allowed, OrNone)}
+    if field.default is not dataclasses.MISSING:
+        about["default"] = node(field.default)
+    if isinstance(allowed, OrNone):
+        allowed = allowed.other
+    if isinstance(allowed, AnyDerivative):
+        return about | {"kind": allowed.needs or "derivative"}
+    if isinstance(allowed, AnyCallable):
         return about | {"kind": "function"}
-    if "str" in annotation:
-        message = _error(owner, {**start, given.name: "?"})
-        words = re.findall(r"'(\w+)'", message.partition("one of")[2].partition(", got")[0])
-        return about | {
-            "kind": "choice",
-            "choices": [True, False][: 2 * ("bool" in annotation)] + words,
-        }
-    kind = "numbers" if "tuple" in annotation else "integer" if "int" in annotation else "number"
-    if kind == "numbers":
-        return about | {"kind": kind, "low": RANGES[given.name][0], "high": RANGES[given.name][1]}
-    limits = _limits(owner, given.name, start)
-    bounds = list(_bounds(owner, given.name, start, limits))
-    for bound in bounds:
-        limits.pop(bound["word"], None)  # it moves
-    low, high = slider(owner.__name__, given.name, start[given.name], limits)
-    return about | {
-        "kind": kind,
+    if isinstance(allowed, Choice):
+        return about | {"kind": "choice", "choices": allowed.words}
+    if isinstance(allowed, Limits):
+        return about | _number(type(part).__name__, field.name, start, allowed)
+    if isinstance(start, tuple):
+        low, high = RANGES[field.name]
+        return about | {"kind": "numbers", "low": low, "high": high}
+    return about | {"kind": "choice", "choices": [node(start)]}  # of which nothing is known
+
+
+def _number(owner: str, name: str, start: float | None, allowed: Limits) -> dict[str, Any]:
+    """What is allowed of a number, and how far its slider goes."""
+    limits = {word: getattr(allowed, word) for word in ("above", "least", "below", "most")}
+    moving = {word: limit for word, limit in limits.items() if isinstance(limit, str)}
+    low, high = slider(
+        owner, name, start, {word: limits[word] for word in limits if word not in moving}
+    )
+    return {
+        "kind": "integer" if allowed.integer else "number",
         "low": low,
         "high": high,
-        "may_vary": given.annotation == "Number",
-        "bounds": bounds,
+        "may_vary": not (allowed.fixed or allowed.integer),
+        "bounds": [
+            {"word": word, "other": limit.removeprefix("-"), "sign": -1 if limit[0] == "-" else 1}
+            for word, limit in moving.items()
+        ],
     }
 
 
@@ -212,40 +239,3 @@ def slider(
     if high >= limits.get("below", math.inf):
         high = limits["below"] - min(SMALLEST, abs(start - limits["below"]))
     return max(low, limits.get("least", -math.inf)), min(high, limits.get("most", math.inf))
-
-
-def _limits(owner: type, name: str, start: Mapping[str, Any]) -> dict[str, float]:
-    """What the error for a number that is none says is allowed: {"above": 0.0}."""
-    message = _error(owner, {**start, name: math.nan})
-    allowed = message.partition(f": {name} must be")[2].partition(", got")[0].replace("at ", "")
-    return {
-        word: float(limit)
-        for word, limit in re.findall(r"\b(above|least|below|most) (\S+)", allowed)
-    }
-
-
-def _bounds(
-    owner: type, name: str, start: Mapping[str, Any], limits: Mapping[str, float]
-) -> Iterator[dict[str, Any]]:
-    """The limits that move with another argument: high is above 1 · low."""
-    for other, value in start.items():
-        if other == name or isinstance(value, bool) or not isinstance(value, (int, float)):
-            continue
-        up, down = (_limits(owner, name, {**start, other: value + step}) for step in (1, -1))
-        for word, limit in limits.items():
-            rise = up.get(word, limit) - limit or limit - down.get(word, limit)
-            if math.isclose(abs(rise), 1, abs_tol=1e-3):  # errors have six digits
-                yield {"word": word, "other": other, "sign": round(rise)}
-
-
-def _error(owner: type, arguments: Mapping[str, Any]) -> str:
-    """What the owner says of these arguments; nothing if it takes them."""
-    try:
-        owner(**arguments)
-    except (TypeError, ValueError) as error:
-        return str(error)
-    return ""
-
-
-def _may_be_none(parameter: inspect.Parameter) -> bool:
-    return "None" in str(parameter.annotation)

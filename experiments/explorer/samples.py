@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from experiments import catalogue
-from surrogate.derivatives import Pointwise
+from experiments.explorer.parts import names
 
 SCRIPT = Path(__file__).parent / "script"
 REACH, POINTS = 8.0, 4097
@@ -29,7 +29,7 @@ def twins(kind: str) -> frozenset[str]:
 
 def without_twin(kind: str) -> list[str]:
     """Those that are only in Python."""
-    return [name for name in catalogue.REGISTRIES[kind] if name not in twins(kind)]
+    return [name for name in names(kind) if name not in twins(kind)]
 
 
 def samples() -> dict[str, Any]:
@@ -41,32 +41,28 @@ def samples() -> dict[str, Any]:
 
 
 def of_function(name: str) -> dict[str, Any]:
-    function = catalogue.Entry("functions", name).pair.function
+    function: Any = catalogue.Entry("functions", name).pair.function
     x = _grid()
-    y = function(x)
-    (slope,) = torch.autograd.grad(y, x, torch.ones_like(x), allow_unused=True)
-    slope = torch.zeros_like(x) if slope is None else slope
-    return {"x": (-REACH, REACH), "value": _rounded(y), "slope": _rounded(slope)}
+    value, slope = _rounded(function(x)), _rounded(function.slope(x))
+    return {"x": (-REACH, REACH), "value": value, "slope": slope}
 
 
 def of_derivative(name: str) -> dict[str, Any]:
     """Of the pair that the catalogue shows."""
     pair = catalogue.Entry("derivatives", name).pair
     x = _grid()
-    y = pair(x)
     ones = torch.ones_like(x)
-    up, down = (torch.autograd.grad(y, x, g, retain_graph=True)[0] for g in (ones, -ones))
-    pointwise = isinstance(pair.derivative, Pointwise)
     return {
         "x": (-REACH, REACH),
-        "up": _rounded(up),
-        "down": _rounded(down),
-        "pointwise": pointwise,
+        "up": _rounded(pair.reported_gradient(x, ones)),
+        "down": _rounded(pair.reported_gradient(x, -ones)),
+        "linear": pair.derivative.linear,
+        "pointwise": pair.derivative.pointwise,
     }
 
 
 def _grid() -> Tensor:
-    return torch.linspace(-REACH, REACH, POINTS, dtype=torch.float64, requires_grad=True)
+    return torch.linspace(-REACH, REACH, POINTS, dtype=torch.float64)
 
 
 def _rounded(y: Tensor) -> list[float]:

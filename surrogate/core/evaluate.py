@@ -3,34 +3,36 @@ one fused kernel."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
 
 from surrogate.core.fuse import Formula, is_fused, run_fused
-from surrogate.core.messages import name_of
+from surrogate.core.messages import given_name, name_of
+from surrogate.core.numbers import HALVES
+from surrogate.core.parts import text_of
+from surrogate.core.torch_private import is_plain, is_transformed
 
-HALVES = (torch.float16, torch.bfloat16)
 BLOCK = 2**17  # elements; a few blocks of float32 fit into a core's cache
 FUSED_FROM = 2**15  # elements; below, a call of a compiled kernel takes longer than what it saves
 
 
 def evaluate(formula: Formula, *tensors: Tensor, elementwise: bool = True) -> Tensor:
-    """formula(*tensors), in the dtype of the first tensor.
+    """formula(*tensors), in the dtype of the last tensor.
 
-    float16 and bfloat16 are computed in float32. What is `elementwise` is evaluated block by block,
-    or, if it is fused, in one kernel; what may not be sees the whole, as does what autograd follows
-    to numbers in it.
+    float16 and bfloat16 are computed in float32. A formula that is `elementwise` is evaluated block
+    by block on large tensors, or in one kernel if it is fused; any other one sees the whole.
     """
-    fused = is_fused(formula)
-    worth = tensors[0].numel() >= (FUSED_FROM if fused else 2 * BLOCK + 1)
-    if not (elementwise and worth and _is_plain(tensors)):
+    like = tensors[-1]
+    # In this order: compiled code must not depend on the size.
+    if not elementwise or torch.compiler.is_compiling() or like.numel() < FUSED_FROM:
+        return in_own_dtype(formula, *tensors) if like.dtype in HALVES else formula(*tensors)
+    fused = is_fused(formula) and all(tensor.is_floating_point() for tensor in tensors)
+    blocks = like.is_cpu and like.numel() > 2 * BLOCK
+    if not (fused or blocks) or not _is_plain(tensors):
         return in_own_dtype(formula, *tensors)
-    # torch.compile is slow with booleans.
-    fused = fused and all(tensor.is_floating_point() for tensor in tensors)
-    if not (fused or tensors[0].is_cpu):
-        return in_own_dtype(formula, *tensors)
-    result = torch.empty_like(tensors[0])
+    result = torch.empty_like(like)
     flat = [_in_memory_order(tensor) for tensor in (result, *tensors)]
     if fused:
         run_fused(in_own_dtype, formula, *flat)
@@ -43,20 +45,19 @@ def evaluate(formula: Formula, *tensors: Tensor, elementwise: bool = True) -> Te
 
 
 def in_own_dtype(formula: Formula, *tensors: Tensor) -> Tensor:
-    """formula(*tensors) in the dtype of the first tensor; halves reach the formula as float32."""
-    dtype = tensors[0].dtype
-    if dtype in HALVES:
-        tensors = tuple(tensor.float() if tensor.dtype in HALVES else tensor for tensor in tensors)
-        return formula(*tensors).to(dtype)
-    return formula(*tensors)
+    """formula(*tensors) in the dtype of the last tensor; halves reach the formula as float32."""
+    dtype = tensors[-1].dtype
+    if dtype not in HALVES:
+        return formula(*tensors)
+    full = (tensor.float() if tensor.dtype in HALVES else tensor for tensor in tensors)
+    return formula(*full).to(dtype)
 
 
 def _is_plain(tensors: tuple[Tensor, ...]) -> bool:
-    """Dense, of one layout, and nobody is looking: no tracer, no transform, no autograd."""
-    x = tensors[0]
+    """Dense, of one layout, and nobody is looking: no transform, no autograd."""
+    x = tensors[-1]
     return (
-        not torch.compiler.is_compiling()
-        and not is_transformed()
+        not is_transformed()
         and all(type(t) is Tensor and (t.is_cpu or t.is_cuda) for t in tensors)
         and not (torch.is_grad_enabled() and any(t.requires_grad for t in tensors))
         and all(t.shape == x.shape and t.stride() == x.stride() for t in tensors)
@@ -68,21 +69,6 @@ def _in_memory_order(x: Tensor) -> Tensor:
     """A flat view of a dense tensor, for which nobody has to know where it comes from."""
     order = sorted(range(x.dim()), key=x.stride, reverse=True)
     return x.detach().permute(order).view(-1)
-
-
-def is_transformed() -> bool:
-    """Whether a transform of torch.func or forward-mode differentiation is going on."""
-    return torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
-
-
-def is_watched(x: Tensor) -> bool:
-    """Whether x is followed by autograd or a transform."""
-    return (torch.is_grad_enabled() and x.requires_grad) or is_transformed()
-
-
-def is_exporting() -> bool:
-    """Whether torch.export is going on; torch 2.11's own answer is yes under torch.compile too."""
-    return torch.compiler._is_exporting_flag
 
 
 def require_floating(x: Tensor, owner: object) -> None:
@@ -115,5 +101,45 @@ def require_like(result: object, x: Tensor, role: str, owner: object) -> Tensor:
         raise TypeError(
             f"{role} {name_of(owner)} must keep the dtype of its input: "
             f"{x.dtype} became {result.dtype}"
+        )
+    return result
+
+
+def require_function(function: object) -> None:
+    """Raise TypeError unless it can be called, ValueError if it has inplace=True."""
+    if isinstance(function, type) or not callable(function):
+        raise TypeError(f"function must be a callable Tensor → Tensor, got {given_name(function)}")
+    if getattr(function, "inplace", False) is True:
+        raise ValueError(
+            f"function {text_of(function)} writes into its input, which the derivative and other "
+            "layers read: make it with inplace=False"
+        )
+
+
+def call_user_function(
+    function: Callable[..., Tensor], *tensors: Tensor, role: str = "function"
+) -> Tensor:
+    """function(*tensors) of a user's callable; raise unless the result has the shape and dtype of
+    the first of them, and none of them is written into."""
+    return require_like(left_alone(function, *tensors, role=role), tensors[0], role, function)
+
+
+def left_alone(function: Callable[..., Tensor], *tensors: Tensor, role: str = "function") -> Tensor:
+    """function(*tensors) of a user's callable; raise if it writes into one of them.
+
+    Where torch does not count how often a tensor is written into, which is everywhere but in plain
+    eager mode, the function gets copies, which it may write into.
+
+    Raises:
+        RuntimeError: a version counter tells that the function has written into a tensor.
+    """
+    if not is_plain() or tensors[0].is_inference() or torch.is_inference_mode_enabled():
+        return function(*(tensor.clone() for tensor in tensors))
+    versions = [tensor._version for tensor in tensors]
+    result = function(*tensors)
+    if versions != [tensor._version for tensor in tensors]:
+        raise RuntimeError(
+            f"{role} {text_of(function)} writes into its input, which the derivative and other "
+            "layers read: use a form of it that does not (inplace=False)"
         )
     return result

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from functools import lru_cache
 from types import TracebackType
 
 import torch
 from torch import Tensor
+
+from surrogate.core.parts import Part
+from surrogate.core.torch_private import mark_dynamic_size
 
 Formula = Callable[..., Tensor]
 
@@ -77,8 +79,7 @@ def is_fused(formula: Formula) -> bool:
     """Whether it is to be one kernel: a method of one of our functions or derivatives."""
     if not _fused:
         return False
-    owner = getattr(formula, "__self__", None)
-    return dataclasses.is_dataclass(owner) and not isinstance(owner, type)
+    return isinstance(getattr(formula, "__self__", None), Part)
 
 
 def run_fused(evaluate: Formula, formula: Formula, *tensors: Tensor) -> None:
@@ -90,7 +91,7 @@ def run_fused(evaluate: Formula, formula: Formula, *tensors: Tensor) -> None:
 
 @lru_cache(maxsize=256)
 def _kernel(evaluate: Formula, owner: object, method: str) -> Callable[..., None]:
-    """Compiled once for all that are equal: the owner is a frozen dataclass."""
+    """Compiled once for all parts that are equal."""
     formula = getattr(owner, method)
 
     def kernel(result: Tensor, *tensors: Tensor) -> None:
@@ -106,7 +107,7 @@ def _kernel(evaluate: Formula, owner: object, method: str) -> Callable[..., None
         nonlocal marked
         if not marked:  # when it is compiled; later on that would only take time
             for tensor in tensors:
-                torch._dynamo.mark_dynamic(tensor, 0)
+                mark_dynamic_size(tensor)
             marked = True
         compiled(*tensors)
 

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from abc import abstractmethod
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from surrogate.core.arithmetic import below, nan_where_nan
-from surrogate.core.numbers import Number
+from surrogate.core.numbers import Positive
+from surrogate.core.parts import Part
+from surrogate.core.registry import Registry
 
 
-@dataclass(frozen=True)
-class Kernel(ABC):
+class Kernel(Part, register=False):
     """k(u) = shape(u / width) / width, an even density of area 1."""
 
-    width: Number
+    registry: ClassVar[Registry[Any]] = Registry("kernel")
+    width: Positive
 
-    reach = math.inf  # beyond reach · width the area is below the rounding of float64
-    peak = math.nan  # width · k(0)
-    nodes_per_width = 64  # for linear interpolation between nodes; more if the density has corners
+    reach: ClassVar[float]  # beyond reach · width the area is below the rounding of float64
+    peak: ClassVar[float]  # width · k(0)
+    nodes_per_width: ClassVar[int] = (
+        64  # for linear interpolation between nodes; more if the density has corners
+    )
 
     def density(self, u: Tensor) -> Tensor:
         """k(u)."""
@@ -153,9 +157,4 @@ class Logistic(Kernel):
         return 2 * math.acosh(1 / math.sqrt(level))
 
 
-KERNELS: dict[str, type[Kernel]] = {
-    "box": Box,
-    "gaussian": Gaussian,
-    "triangle": Triangle,
-    "logistic": Logistic,
-}
+KERNELS: dict[str, type[Kernel]] = {name.lower(): Kernel.registry[name] for name in Kernel.registry}

@@ -13,14 +13,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from surrogate.core.messages import require_number
-
 Bits = TypeVar("Bits", Tensor, int)
-
-
-def require_seed(owner: object) -> None:
-    """Raise an error unless the owner's seed is a number of 32 bits."""
-    require_number(owner, "seed", least=0, below=2**32, integer=True)
 
 
 def uniform_field(x: Tensor, seed: int) -> Tensor:

@@ -1,12 +1,8 @@
-"""Where the lie is told: forward, a function's value; backward, another derivative.
+"""The autograd rule: the value of the function, the gradient of the derivative.
 
-In eager mode it is told by a `torch.autograd.Function` that keeps for the backward pass only what
-the derivative needs. A tracer can't follow that everywhere (torch.compile drops a custom forward
-mode, torch.export drops the whole Function), so it is told in two more ways that mean the same:
-
-* `torch.compile` sees the slope as an ordinary tensor, grafted on to the value (`grafts.py`, which
-  is imported while something is compiled, as it brings in the compiler: a second);
-* `torch.export` sees ordinary operators only: value + (x − x.detach()) · slope.
+One autograd Function, `Report`, hands a value on and pulls the upstream gradient back by a `Rule`.
+It serves eager mode, double backward, `torch.func`, forward mode and checkpointing, and is one
+opaque node under `torch.compile`. For `torch.export` the rule is spelled out in operators.
 """
 
 # torch's stubs give backward and jvp one argument.
@@ -15,236 +11,223 @@ mode, torch.export drops the whole Function), so it is told in two more ways tha
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from surrogate.core.evaluate import FUSED_FROM, evaluate, is_exporting, is_transformed, require_like
-from surrogate.core.numbers import settled
-from surrogate.derivatives.base import Derivative, Pointwise
-from surrogate.functions.base import Elementwise
+from surrogate.core.evaluate import evaluate, in_own_dtype
+from surrogate.core.parts import is_ours, text_of, varying_numbers, with_tensors
+from surrogate.core.torch_private import (
+    is_exporting,
+    is_forward_mode,
+    is_plain,
+    is_vmapped,
+    register_constant,
+    shares_memory,
+)
+
+if TYPE_CHECKING:
+    from surrogate.derivatives.base import Derivative
+
+Tensors = Sequence[Tensor]
 
 
-def report(
-    x: Tensor,
-    function: Elementwise,
-    derivative: Derivative,
-    numbers: Sequence[Tensor] = (),
-    learns: bool = True,
-) -> Tensor:
-    """function(x), which reports the derivative for x and its true gradient for everything else.
+class Rule:
+    """How the upstream gradient is pulled back: a derivative that is bound to its function.
 
-    `numbers` are the values of the derivative's varying numbers. The value does not depend on them,
-    so they get no gradient; what is reported does, so second order does. `learns` is whether there
-    may be anything in the function that gets a gradient.
+    Not a dataclass: torch.compile takes its instances for constants, frozen dataclasses apart.
     """
-    if not (torch.compiler.is_compiling() or is_exporting() or is_transformed()):
-        return _report_eagerly(x, function, derivative, numbers, learns)
-    value = require_like(function(x.detach()), x, "function", function)
-    pointwise = isinstance(derivative, Pointwise)
-    if is_exporting():
-        if not pointwise:
-            raise RuntimeError(
-                f"{derivative!r} depends on the upstream gradient, which torch.export can't "
-                "represent: export the function by itself, or use a pointwise derivative"
-            )
-        return _spelled_out(value, x, partial(_slope, settled(derivative, numbers)))
-    if not torch.compiler.is_compiling():
-        rule = _PointwiseReport if pointwise else _UpstreamReport
-        return rule.apply(x, value, derivative, *numbers)
-    from surrogate.core.grafts import graft, graft_by_sign, without_forward_mode
 
-    if pointwise:
-        return graft(value, x, _slope(settled(derivative, numbers), x))
-    if derivative.sign_dependent and derivative.elementwise is not False:
-        rule, ones = partial(_rule, settled(derivative, numbers), x), torch.ones_like(x)
-        return graft_by_sign(value, x, rule(ones), rule(-ones))
-    return _UpstreamRule.apply(without_forward_mode(x), value, derivative, *numbers)
+    def __init__(self, derivative: Derivative, pair: tuple[object, object]) -> None:
+        self.derivative = derivative
+        self.pair = pair  # for messages: the function, and the derivative as it was given
+        self.numbers = varying_numbers(derivative)
+        self.blockwise = bool(derivative.elementwise) and not self.numbers
+        self.ours = is_ours(derivative)
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Rule) and self.derivative == other.derivative
 
-def _report_eagerly(
-    x: Tensor,
-    function: Elementwise,
-    derivative: Derivative,
-    numbers: Sequence[Tensor],
-    learns: bool,
-) -> Tensor:
-    pointwise = isinstance(derivative, Pointwise)
-    if learns:
-        value = require_like(function(x.detach()), x, "function", function)
-        if value.requires_grad:
-            rule = _PointwiseReport if pointwise else _UpstreamReport
-            return rule.apply(x, value, derivative, *numbers)
-        function = _Known(value)
-    if not (x.requires_grad and torch.is_grad_enabled()):
-        return require_like(function(x), x, "function", function)
-    plain = _PlainPointwise if pointwise else _PlainUpstream
-    return plain.apply(x, function, derivative, *numbers)
+    def __hash__(self) -> int:
+        return hash(self.derivative)
 
+    def __str__(self) -> str:
+        return " / ".join(map(text_of, self.pair))
 
-def _slope(derivative: Pointwise, x: Tensor) -> Tensor:
-    return evaluate(derivative.slope, x, elementwise=bool(derivative.elementwise))
+    def with_numbers(self, tensors: Sequence[Any]) -> Derivative:
+        """The derivative with tensors in place of its varying numbers."""
+        if not tensors:
+            return self.derivative
+        return with_tensors(self.derivative, dict(zip(self.numbers, tensors, strict=True)))
 
+    def save(self, at: Tensor, *numbers: Tensor) -> tuple[Tensor | None, ...]:
+        """What the backward pass needs of the place `at`, and the numbers."""
+        derivative = self.with_numbers(numbers) if numbers else self.derivative
+        return (derivative.save(at), *numbers)
 
-def _rule(derivative: Derivative, x: Tensor, grad_output: Tensor) -> Tensor:
-    return evaluate(derivative.rule, x, grad_output, elementwise=bool(derivative.elementwise))
+    def pull(self, saved: Sequence[Tensor | None], grad_output: Tensor) -> Tensor:
+        """The reported grad_input."""
+        kept, *numbers = saved
+        derivative = self.with_numbers(numbers) if numbers else self.derivative
+        try:
+            if kept is None:
+                return derivative.pull(None, grad_output).to(grad_output.dtype)
+            return evaluate(derivative.pull, kept, grad_output, elementwise=self.blockwise)
+        except Exception as error:
+            error.add_note(f"(in the backward pass of {self})")
+            raise
+
+    def push(self, saved: Sequence[Tensor | None], tangent: Tensor) -> Tensor:
+        """The tangent of the output, for forward mode: the transpose of `pull`."""
+        if not self.derivative.linear:
+            raise no_forward_mode(self)
+        if self.derivative.pointwise:
+            return self.pull(saved, tangent)
+        _, transpose, *_ = torch.func.vjp(lambda g: self.pull(saved, g), torch.zeros_like(tangent))
+        return transpose(tangent)[0]
 
 
-class _Known:
-    """A function of which the value is known, and hidden from autograd."""
+class Slope:
+    """The rule of a slope that is known as a tensor, which the compiler may save or recompute."""
 
-    def __init__(self, value: Tensor) -> None:
-        self.value = value
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Slope)
 
-    def __call__(self, x: Tensor) -> Tensor:
-        return self.value
+    def __hash__(self) -> int:
+        return 0
+
+    def save(self, slope: Tensor) -> tuple[Tensor]:
+        return (slope,)
+
+    def pull(self, saved: tuple[Tensor], grad_output: Tensor) -> Tensor:
+        return grad_output * saved[0]
+
+    push = pull
 
 
-class _Report(Function):
-    """The value goes forward; backward is for the subclass, which says what to keep for it.
+SLOPE = Slope()
+for kind in (Rule, Slope):  # when it is imported, as a trace that is under way would not see it
+    register_constant(kind)
 
-    In the form that every transform takes. Where none is going on, the plain form of each costs a
-    call 15 µs less.
+
+class Report(Function):
+    """The value goes forward; backward, grad_output is pulled back to `to`.
+
+    The rule saves something of `tensors`, which get no gradient, but which second order sees.
     """
 
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(x: Tensor, value: Tensor, derivative: Derivative, *numbers: Tensor) -> Tensor:
+    def forward(to: Tensor, value: Tensor, rule: Rule, *tensors: Tensor) -> Tensor:
         return value.clone()  # as it is, an argument would make the output a view of it
 
-
-class _PointwiseReport(_Report):
-    """grad_input = grad_output · slope(x)."""
-
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        x, _, ctx.derivative, *numbers = inputs
-        kept = settled(ctx.derivative, numbers).keep(x)
-        ctx.save_for_backward(kept, *numbers)
-        ctx.save_for_forward(kept, *numbers)
-
-    @staticmethod
-    def passed_on(ctx: Any, grad_output: Tensor) -> Tensor:
-        """grad_output · slope(x)."""
-        kept, *numbers = ctx.saved_tensors
-        derivative = settled(ctx.derivative, numbers)
-        if kept is None:
-            slope = derivative.slope_from_kept(kept)
-            one = isinstance(slope, float) and slope == 1
-            return grad_output if one else grad_output * slope
-        # Not if autograd has to follow it to numbers; and a small tensor is one block in any case.
-        blocks = not numbers and kept.numel() >= FUSED_FROM and bool(derivative.elementwise)
-        return evaluate(derivative.passed_on, grad_output, kept, elementwise=blocks)
+        _, _, ctx.rule, *tensors = inputs
+        saved = ctx.rule.save(*tensors)
+        ctx.save_for_backward(*saved)
+        ctx.save_for_forward(*saved)
 
     @staticmethod
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
-        of_x, of_value, *others = ctx.needs_input_grad
+        to_needs, value_needs, *others = ctx.needs_input_grad
         return (
-            _PointwiseReport.passed_on(ctx, grad_output) if of_x else None,
-            grad_output if of_value else None,
-            *(None for _ in others),
+            ctx.rule.pull(ctx.saved_tensors, grad_output) if to_needs else None,
+            grad_output if value_needs else None,
+            *[None] * len(others),
         )
 
     @staticmethod
-    def jvp(ctx: Any, x_tangent: Tensor | None, value_tangent: Tensor | None, *_: Any) -> Tensor:
-        of_x = None if x_tangent is None else _PointwiseReport.passed_on(ctx, x_tangent)
-        return sum_of_tangents(of_x, value_tangent)
+    def jvp(ctx: Any, tangent: Tensor | None, value_tangent: Tensor | None, *_: Any) -> Tensor:
+        pushed = None if tangent is None else ctx.rule.push(ctx.saved_tensors, tangent)
+        given = [each for each in (pushed, value_tangent) if each is not None]
+        return given[0].clone() if len(given) == 1 else given[0] + given[1]
 
 
-class _PlainPointwise(Function):
-    """The same where no transform is going on, of a function in which nothing gets a gradient: it
-    is evaluated in here, where autograd does not look."""
+class Plain(Report):
+    """For eager mode, where nothing in the value gets a gradient: it comes in a tuple, in which
+    autograd does not look for it, and so need not be copied."""
 
     @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, function: Elementwise, derivative: Pointwise, *numbers: Tensor
+    def forward(  # type: ignore[override]
+        ctx: Any, to: Tensor, value: tuple[Tensor], rule: Rule, *tensors: Tensor
     ) -> Tensor:
-        ctx.derivative = derivative
-        ctx.save_for_backward(settled(derivative, numbers).keep(x), *numbers)
-        return _value(function, x)
+        ctx.rule = rule
+        ctx.save_for_backward(*rule.save(*tensors))
+        return value[0]
 
-    @staticmethod
-    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
-        return _PointwiseReport.backward(ctx, grad_output)
+    setup_context = staticmethod(Function.setup_context)
 
 
-def _value(function: Elementwise, x: Tensor) -> Tensor:
-    """function(x), which is not x itself: that would make input and output one tensor."""
-    value = require_like(function(x), x, "function", function)
-    shared = torch._C._is_alias_of(value, x)  # pyright: ignore[reportAttributeAccessIssue]
-    return value.clone() if shared else value
+class Traced(Report):
+    """For torch.compile, of a rule with a user's callable: what that captures is guarded, so that
+    the code is compiled anew when it changes. A Function with a forward mode is not looked into."""
+
+    jvp = staticmethod(Function.jvp)  # type: ignore[assignment]
 
 
-def sum_of_tangents(of_x: Tensor | None, of_value: Tensor | None) -> Tensor:
-    """What has come by way of x, and by way of numbers in the function; one of them may be None."""
-    if of_x is None:
-        assert of_value is not None
-        return of_value.clone()
-    return of_x if of_value is None else of_x + of_value
+def report(to: Tensor, at: Tensor, value: Tensor, rule: Rule, numbers: Tensors = ()) -> Tensor:
+    """The value, which reports to `to` what the rule makes of the upstream gradient at `at`.
+
+    The number in `to` does not matter. The value keeps its true gradient for what autograd sees in
+    it. `numbers` are the tensors for the varying numbers of the rule.
+    """
+    if not is_plain():
+        if is_exporting():
+            return _spelled_out(to, at, value, rule, numbers)
+        if torch.compiler.is_compiling():
+            return _in_graph(to, at, value, rule, numbers)
+        return Report.apply(to, value, rule, at, *numbers)
+    if value.requires_grad:
+        return Report.apply(to, value, rule, at, *numbers)
+    if shares_memory(value, at):
+        value = value.clone()
+    if not (to.requires_grad and torch.is_grad_enabled()):
+        return value
+    return Plain.apply(to, (value,), rule, at, *numbers)
 
 
-class _UpstreamRule(_Report):
-    """grad_input = rule(x, grad_output); without forward mode, so torch.compile can trace it."""
+def _in_graph(to: Tensor, at: Tensor, value: Tensor, rule: Rule, numbers: Tensors) -> Tensor:
+    """For torch.compile: one opaque node, to which a slope comes as an ordinary tensor."""
+    from surrogate.core.opaque import opaque_report
 
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        x, _, ctx.derivative, *numbers = inputs
-        ctx.save_for_backward(x, *numbers)
-
-    @staticmethod
-    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
-        x, *numbers = ctx.saved_tensors
-        of_x, of_value, *others = ctx.needs_input_grad
-        return (
-            _rule(settled(ctx.derivative, numbers), x, grad_output) if of_x else None,
-            grad_output if of_value else None,
-            *(None for _ in others),
+    derivative = rule.with_numbers(numbers)
+    if derivative.pointwise and derivative.saves != "nothing":
+        return opaque_report(to, value, SLOPE, in_own_dtype(derivative.slope, at))
+    if is_forward_mode() and not derivative.linear:
+        raise no_forward_mode(rule)
+    if rule.ours:
+        return opaque_report(to, value, rule, at, *numbers)
+    if is_forward_mode() or is_vmapped(to) or is_vmapped(value):
+        raise RuntimeError(
+            f"{rule} has a callable of yours, of which torch.compile would lose the gradient in "
+            "silence under vmap and in forward mode: use it eagerly, or in reverse mode"
         )
+    return Traced.apply(to.view_as(to), value, rule, at, *numbers)
 
 
-class _UpstreamReport(_UpstreamRule):
-    """The same for eager mode, where forward mode is refused with a reason."""
+def _spelled_out(to: Tensor, at: Tensor, value: Tensor, rule: Rule, numbers: Tensors) -> Tensor:
+    """In ordinary operators, for torch.export; right to second order.
 
-    @staticmethod
-    def jvp(ctx: Any, *tangents: Any) -> Tensor:
-        raise no_forward_mode(repr(ctx.derivative))
-
-
-class _PlainUpstream(Function):
-    """The same where no transform is going on, of a function in which nothing gets a gradient."""
-
-    @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, function: Elementwise, derivative: Derivative, *numbers: Tensor
-    ) -> Tensor:
-        ctx.derivative = derivative
-        ctx.save_for_backward(x, *numbers)
-        return _value(function, x)
-
-    @staticmethod
-    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
-        return _UpstreamRule.backward(ctx, grad_output)
+    The factor to − to.detach() is 0 with the derivative 1. Where it would be ∞ − ∞, 0 is reported.
+    """
+    derivative = rule.with_numbers(numbers)
+    if not derivative.pointwise:
+        raise RuntimeError(
+            f"{rule} depends on the upstream gradient, or on a callable of yours, which "
+            "torch.export can't represent: use a pointwise derivative"
+        )
+    to, at = (each.masked_fill(each.detach().isinf(), 0) for each in (to, at))
+    slopes = (in_own_dtype(derivative.slope, place) for place in (at, at.detach()))
+    return value + (to - to.detach()) * (0.5 * sum(slopes))
 
 
-def no_forward_mode(derivative: str) -> RuntimeError:
+def no_forward_mode(rule: Rule) -> RuntimeError:
     """The error for a forward-mode derivative that does not exist."""
     return RuntimeError(
-        f"{derivative} depends on the upstream gradient, which forward mode (jvp, jacfwd, hessian) "
-        "does not have: there is no such derivative. Use reverse mode (grad, vjp, jacrev), or a "
-        "pointwise derivative"
+        f"{rule} depends on the upstream gradient, which forward mode (jvp, jacfwd) does not have: "
+        "use reverse mode (grad, vjp, jacrev)"
     )
-
-
-def _spelled_out(value: Tensor, x: Tensor, slope: Elementwise) -> Tensor:
-    """The same in ordinary operators, for torch.export; right to second order.
-
-    The factor that is 0 has the derivative 1 in x. Where x is infinite, ∞ − ∞ would be NaN: the
-    slope is 0 there for good.
-    """
-    x = x.masked_fill(x.detach().isinf(), 0)
-    hidden = x.detach()
-    return value + (x - hidden) * (0.5 * (slope(x) + slope(hidden)))

@@ -9,16 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch._guards import active_fake_mode
-from torch.torch_version import TorchVersion
+
+from surrogate.core.torch_private import called_for_a_constant, fake_mode
 
 Arguments = ParamSpec("Arguments")
-Function = TypeVar("Function", bound=Callable[..., object])
 
 
 def look_up(table: Tensor, index: Tensor) -> Tensor:
@@ -58,7 +57,7 @@ def constant_table(
         with ThreadPoolExecutor(1) as elsewhere:
             return elsewhere.submit(make).result()
 
-    @_as_constant
+    @called_for_a_constant
     def held(
         dtype: torch.dtype,
         device: torch.device,
@@ -74,26 +73,10 @@ def constant_table(
         *args: Arguments.args,
         **kwargs: Arguments.kwargs,
     ) -> Tensor:
-        (result,) = held(dtype, device, *args, **kwargs)
-        return _faked(result)
+        if torch.compiler.is_dynamo_compiling():
+            return held(dtype, device, *args, **kwargs)[0]
+        found = tensor(dtype, device, *args, **kwargs)
+        # A tracer, and a user's fake mode, take it for a constant where it is looked up.
+        return found if fake_mode() is None else torch.ops.aten.lift_fresh_copy(found)
 
     return table
-
-
-def _faked(table: Tensor) -> Tensor:
-    """A fake one for those who run a model on fake tensors; torch's own tracers take the real."""
-    if torch.compiler.is_compiling():
-        return table
-    mode = active_fake_mode()
-    return table if mode is None or mode.allow_non_fake_inputs else mode.from_tensor(table)
-
-
-def _as_constant(function: Function) -> Function:
-    """What torch.compile calls once, for a constant; older ones can't, and break the graph."""
-    if TorchVersion(torch.__version__) >= "2.12":
-        # torch.compiler.assume_constant_result does this alone, but imports the compiler: a second.
-        function._dynamo_marked_constant = True  # type: ignore[attr-defined]
-        return function
-    return torch.compiler.disable(  # type: ignore[return-value]
-        function, reason="look-up tables are constants of the graph from torch 2.12 on"
-    )

@@ -1,10 +1,26 @@
-"""What is reported: the derivatives of pairs, pointwise or dependent on the upstream gradient."""
+"""What is reported: the derivatives of pairs, pointwise or with a rule of their own."""
 
-from surrogate.derivatives.algebra import *
-from surrogate.derivatives.base import *
-from surrogate.derivatives.bells import *
-from surrogate.derivatives.blurred import *
-from surrogate.derivatives.directional import *
-from surrogate.derivatives.shapes import *
-from surrogate.derivatives.stochastic import *
-from surrogate.derivatives.upstream import *
+from typing import TYPE_CHECKING
+
+from surrogate.derivatives import (  # each registers the derivatives in it
+    algebra,
+    bells,
+    blurred,
+    directional,
+    shapes,
+    stochastic,
+    upstream,
+)
+from surrogate.derivatives.base import Derivative as Derivative
+from surrogate.derivatives.base import Pointwise as Pointwise
+
+if TYPE_CHECKING:
+    from surrogate.derivatives.algebra import *
+    from surrogate.derivatives.bells import *
+    from surrogate.derivatives.blurred import *
+    from surrogate.derivatives.directional import *
+    from surrogate.derivatives.shapes import *
+    from surrogate.derivatives.stochastic import *
+    from surrogate.derivatives.upstream import *
+else:
+    globals().update(Derivative.registry)

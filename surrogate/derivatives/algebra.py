@@ -1,377 +1,295 @@
 """How derivatives combine: sums, products, multiples; and one derivative moved, cut or normalised.
 
 They are made by the operators and methods of `Derivative`, print as such, and read back:
-`0.9 * Constant() + 0.1 * Exact()`, `Gaussian(width=0.3).shift(1.0)`. Sums, products and multiples
-also take upstream-dependent derivatives: then rules are added, or multiplied by a slope.
+`0.9 * Constant() + 0.1 * Exact()`, `Gaussian(width=0.3).shift(1.0)`. What is reported is combined,
+whatever the parts are: a combination is pointwise, or linear, if all of its parts are.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from surrogate.core.arithmetic import above, below, choose
-from surrogate.core.messages import described_fields, require_bounds, require_choice, require_number
-from surrogate.core.numbers import Number, varies
-from surrogate.derivatives.base import (
-    Derivative,
-    Keeps,
-    Pointwise,
-    UpstreamDependent,
-    as_pointwise,
-    derivatives,
-)
-from surrogate.derivatives.shapes import dtype_for
+from surrogate.core.numbers import Limits, Number, OrNone, Positive, require_one_bound
+from surrogate.core.parts import children, described_fields, varying_numbers, walk
+from surrogate.derivatives.base import AnyLinear, AnyPointwise, AnyRule, Derivative
+from surrogate.derivatives.shapes import as_numbers
 from surrogate.functions.base import Elementwise
-
-__all__ = ["Split"]
 
 REACH, POINTS = 19.0, 2**20  # of the numerical measure: sinh(19) is about 10⁸
 BLOCK = 2**14  # points at a time, which fit into a cache
 
-
-def sum_of(left: Derivative, right: Derivative) -> Derivative:
-    """Pointwise if both are."""
-    if isinstance(left, Pointwise) and isinstance(right, Pointwise):
-        return Sum(left, right)
-    return UpstreamSum(left, right)
+# The lower limit of a pair of bounds, and the upper one, which is not below it.
+Lower = Annotated[float | None, OrNone(Limits(fixed=True))]
+Upper = Annotated[float | None, OrNone(Limits(least="low", fixed=True))]
 
 
-def product_of(left: Derivative, right: Derivative) -> Derivative:
-    """Pointwise if both are; a rule times a slope if one of them is."""
-    if isinstance(left, Pointwise) and isinstance(right, Pointwise):
-        return Product(left, right)
-    if isinstance(right, Pointwise):
-        return UpstreamProduct(left, right)
-    if isinstance(left, Pointwise):
-        return UpstreamProduct(right, left)
-    raise TypeError(
-        f"{left!r} and {right!r} both depend on the upstream gradient and have no product"
-    )
+class Combination(Derivative, register=False):
+    """What it reports is `combine` of what its parts report at `inward(x)`.
 
-
-def multiple_of(factor: Number, derivative: Derivative) -> Derivative:
-    """Pointwise if the derivative is."""
-    multiple: Any = Multiple if isinstance(derivative, Pointwise) else UpstreamMultiple
-    return multiple(factor, derivative)
-
-
-class _Combination(Derivative):
-    """What a combination has from its parts."""
-
-    @property
-    def sign_dependent(self) -> bool:  # type: ignore[override]
-        return all(part.sign_dependent for part in self.parts().values())
-
-
-class _PointwiseCombination(_Combination, Pointwise):
-    """slope(x) = combine(the parts' slopes at inward(x)).
-
-    If only one part needs anything of x it decides what is kept, else x is.
+    If only one part needs anything of x it decides what is saved, else x is.
     """
 
     def inward(self, x: Tensor) -> Tensor:
         """Where the parts are evaluated."""
         return x
 
-    # The slope from the parts' slopes: tensors, or numbers of parts that keep nothing.
-    combine: Callable[..., Any]
+    # From slopes, or from gradients that were pulled back.
+    combine: ClassVar[Callable[..., Any]]
+
+    @property
+    def operands(self) -> list[Derivative]:
+        return [part for _, part in children(self) if isinstance(part, Derivative)]
+
+    def decide(self) -> None:
+        parts = self.operands
+        needed = [part.saves for part in parts if part.saves != "nothing"]
+        self.keep(
+            pointwise=all(part.pointwise for part in parts),
+            linear=all(part.linear for part in parts),
+            saves=needed[0] if len(needed) == 1 else "x" if needed else "nothing",
+        )
+
+    def save(self, x: Tensor) -> Tensor | None:
+        if self.saves == "x":
+            return x
+        saved = (part.save(self.inward(x)) for part in self.operands if part.saves != "nothing")
+        return next(saved, None)
+
+    def saved_of_parts(self, saved: Tensor | None) -> list[Tensor | None]:
+        """What each part would have saved, from what was saved."""
+        if self.saves != "x":
+            return [None if part.saves == "nothing" else saved for part in self.operands]
+        assert saved is not None
+        return [part.save(self.inward(saved)) for part in self.operands]
 
     def slope(self, x: Tensor) -> Tensor:
         x = self.inward(x)
-        return self.combine(*(part.slope(x) for part in self._operands))
+        return self.combine(*(part.slope(x) for part in self.operands))
 
-    @property
-    def keeps(self) -> Keeps:  # type: ignore[override]
-        asked: list[Keeps] = [part.keeps for part in self._operands]  # once: they ask theirs
-        needed: list[Keeps] = [keeps for keeps in asked if keeps != "nothing"]
-        return "nothing" if not needed else needed[0] if len(needed) == 1 else "x"
-
-    def keep(self, x: Tensor) -> Tensor | None:
-        if self.keeps == "x":
-            return x
-        kept = [part.keep(self.inward(x)) for part in self._operands if part.keeps != "nothing"]
-        return kept[0] if kept else None
-
-    def slope_from_kept(self, kept: Any) -> Tensor | float:
-        if self.keeps == "x":
-            return self.slope(kept)
-        return self.combine(*(part.slope_from_kept(kept) for part in self._operands))
-
-    @property
-    def _operands(self) -> list[Pointwise]:
-        return list(self.parts().values())  # type: ignore[arg-type]
+    def pull(self, saved: Any, grad_output: Tensor) -> Tensor:
+        kept = self.saved_of_parts(saved)
+        pulled = (
+            part.pull(each, grad_output) for part, each in zip(self.operands, kept, strict=True)
+        )
+        return self.combine(*pulled)
 
 
 def _grouped(part: Derivative) -> str:
     """The text of a part within a product or before a method: in parentheses if it is compound."""
-    return f"({part!r})" if isinstance(part, (_Addition, _Multiplication)) else repr(part)
+    return f"({part!r})" if isinstance(part, (Sum, Product, Multiple)) else repr(part)
 
 
-class _Addition:
-    """What both kinds of sum share."""
+class Sum(Combination, register=False):
+    """left + right: slope(x) = left.slope(x) + right.slope(x); other rules are added."""
 
-    left: Any
-    right: Any
-
-    def __repr__(self) -> str:
-        right = f"({self.right!r})" if isinstance(self.right, _Addition) else repr(self.right)
-        return f"{self.left!r} + {right}"
-
-
-class _Multiplication:
-    """What products and multiples share."""
-
-
-@dataclass(frozen=True, repr=False)
-class Sum(_Addition, _PointwiseCombination):
-    """left + right: slope(x) = left.slope(x) + right.slope(x)."""
-
-    left: Pointwise
-    right: Pointwise
+    left: AnyRule
+    right: AnyRule
 
     def combine(self, left: Any, right: Any) -> Any:
         return left + right
 
     @property
-    def area(self) -> Any:
+    def area(self) -> Any:  # type: ignore[override]
         left, right = self.left.area, self.right.area
         return None if left is None or right is None else left + right
 
-
-@dataclass(frozen=True, repr=False)
-class UpstreamSum(_Addition, _Combination, UpstreamDependent):
-    """left + right where one of them is upstream-dependent: their rules are added."""
-
-    left: Derivative
-    right: Derivative
-
-    def rule(self, x: Tensor, grad_output: Tensor) -> Tensor:
-        return self.left.rule(x, grad_output) + self.right.rule(x, grad_output)
+    def __repr__(self) -> str:
+        right = f"({self.right!r})" if isinstance(self.right, Sum) else repr(self.right)
+        return f"{self.left!r} + {right}"
 
 
-@dataclass(frozen=True, repr=False)
-class Product(_Multiplication, _PointwiseCombination):
-    """left · right: slope(x) = left.slope(x) · right.slope(x)."""
+class Product(Combination, register=False):
+    """left · right: slope(x) = left.slope(x) · right.slope(x).
 
-    left: Pointwise
-    right: Pointwise
+    Left can be any rule: what it reports is multiplied by the slope of right.
+    """
+
+    left: AnyRule
+    right: AnyLinear
 
     def combine(self, left: Any, right: Any) -> Any:
         return left * right
 
+    def pull(self, saved: Any, grad_output: Tensor) -> Tensor:
+        left, right = self.saved_of_parts(saved)
+        return self.right.pull(right, self.left.pull(left, grad_output))
+
     def __repr__(self) -> str:
-        left = f"({self.left!r})" if isinstance(self.left, _Addition) else repr(self.left)
+        left = f"({self.left!r})" if isinstance(self.left, Sum) else repr(self.left)
         return f"{left} * {_grouped(self.right)}"
 
 
-@dataclass(frozen=True, repr=False)
-class UpstreamProduct(_Multiplication, _Combination, UpstreamDependent):
-    """derivative · factor: an upstream-dependent rule, multiplied by a slope."""
+def product_of(left: Derivative, right: Derivative) -> Derivative:
+    """Their product, a rule before a slope.
 
-    derivative: Derivative
-    factor: Pointwise
+    Raises:
+        TypeError: none of them is pointwise: the order would matter.
+    """
+    if right.pointwise:
+        return Product(left, right)
+    if left.pointwise:
+        return Product(right, left)
+    kind = "are not pointwise" if left.linear or right.linear else "depend on the upstream gradient"
+    raise TypeError(f"{left!r} and {right!r} both {kind} and have no product")
 
-    def rule(self, x: Tensor, grad_output: Tensor) -> Tensor:
-        return self.derivative.rule(x, grad_output) * self.factor.slope(x)
 
-    def __repr__(self) -> str:
-        return f"{_grouped(self.derivative)} * {_grouped(self.factor)}"
-
-
-@dataclass(frozen=True, repr=False)
-class Multiple(_Multiplication, _PointwiseCombination):
+class Multiple(Combination, register=False):
     """factor · derivative: slope(x) = factor · derivative.slope(x)."""
 
     factor: Number
-    derivative: Pointwise
+    derivative: AnyRule
 
-    def __post_init__(self) -> None:
-        require_number(self, "factor", may_vary=True)
-
-    def combine(self, slope: Any) -> Any:
-        return self.factor * slope
+    def combine(self, reported: Any) -> Any:
+        return self.factor * reported
 
     @property
-    def area(self) -> Any:
+    def area(self) -> Any:  # type: ignore[override]
         area = self.derivative.area
         return None if area is None else self.factor * area
 
     @property
-    def peak(self) -> Any:
+    def peak(self) -> Any:  # type: ignore[override]
         peak = self.derivative.peak
-        return None if peak is None else abs(self.factor) * peak  # type: ignore[arg-type]
+        return None if peak is None else abs(self.factor) * peak
 
     def __repr__(self) -> str:
         return f"{self.factor!r} * {_grouped(self.derivative)}"
 
 
-@dataclass(frozen=True, repr=False)
-class UpstreamMultiple(_Multiplication, _Combination, UpstreamDependent):
-    """factor · derivative of an upstream-dependent derivative."""
-
-    factor: Number
-    derivative: UpstreamDependent
-
-    def __post_init__(self) -> None:
-        require_number(self, "factor", may_vary=True)
-
-    def rule(self, x: Tensor, grad_output: Tensor) -> Tensor:
-        return self.factor * self.derivative.rule(x, grad_output)
-
-    __repr__ = Multiple.__repr__  # type: ignore[assignment]
-
-
-@derivatives.register
-@dataclass(frozen=True, repr=False)
-class Split(_PointwiseCombination):
+class Split(Combination):
     """slope(x) = left.slope(x) if x < at, right.slope(x) if x > at.
 
-    At the tie x = at, and for NaN, it is that of the side `tie`: "left" or "right". Keeps one byte
+    At the tie x = at, and for NaN, it is that of the side `tie`: "left" or "right". Saves one byte
     for each element if both sides are constant.
 
     Args:
-        left, right: pointwise derivatives or callables of x.
+        left, right: derivatives that do not depend on the upstream gradient, or callables of x.
         at: where they meet.
         tie: the side that x = at belongs to.
     """
 
-    left: Pointwise
-    right: Pointwise
+    left: AnyLinear
+    right: AnyLinear
     at: Number = 0.0
-    tie: str = "right"
-
-    def __post_init__(self) -> None:
-        for side in ("left", "right"):
-            object.__setattr__(self, side, as_pointwise(getattr(self, side), f"Split: {side}"))
-        require_number(self, "at", may_vary=True)
-        require_choice(self, "tie", ("left", "right"))
+    tie: Literal["left", "right"] = "right"
 
     @property
-    def _sides(self) -> tuple[Pointwise, Pointwise]:
+    def sides(self) -> tuple[Derivative, Derivative]:
         """That for which x has to be beyond the meeting point, and that of the tie and of NaN."""
         return (self.left, self.right) if self.tie == "right" else (self.right, self.left)
 
-    def _is_beyond(self, x: Tensor) -> Tensor:
+    def is_beyond(self, x: Tensor) -> Tensor:
         return x < self.at if self.tie == "right" else x > self.at
 
+    def decide(self) -> None:
+        super().decide()
+        self.keep(saves="mask" if self.left.saves == self.right.saves == "nothing" else "x")
+
+    def save(self, x: Tensor) -> Tensor:
+        return self.is_beyond(x) if self.saves == "mask" else x
+
     def slope(self, x: Tensor) -> Tensor:
-        if self.keeps == "mask":
-            beyond = below(x, self.at) if self.tie == "right" else above(x, self.at)
-            return choose(beyond, *self._constants())
-        return torch.where(self._is_beyond(x), *(side.slope(x) for side in self._sides))
+        slopes = [side.slope(x) for side in self.sides]
+        if self.saves == "mask":
+            return choose((below if self.tie == "right" else above)(x, self.at), *slopes)
+        return torch.where(self.is_beyond(x), *slopes)
 
-    @property
-    def keeps(self) -> Keeps:  # type: ignore[override]
-        return "mask" if self.left.keeps == self.right.keeps == "nothing" else "x"
-
-    def keep(self, x: Tensor) -> Tensor | None:
-        return self._is_beyond(x) if self.keeps == "mask" else x
-
-    def slope_from_kept(self, kept: Tensor) -> Tensor | float:
-        if self.keeps == "x":
-            return self.slope(kept)
-        constants = self._constants()
-        return choose(kept.view(torch.int8).to(dtype_for(*constants)), *constants)
-
-    def _constants(self) -> list[Any]:
-        return [side.slope_from_kept(None) for side in self._sides]
+    def pull(self, saved: Tensor, grad_output: Tensor) -> Tensor:
+        if self.saves == "mask":
+            slopes = (side.pull(None, 1.0) for side in self.sides)  # type: ignore[arg-type]
+            return grad_output * choose(as_numbers(saved, grad_output), *slopes)
+        pulled = [side.pull(side.save(saved), grad_output) for side in self.sides]
+        return torch.where(self.is_beyond(saved), *pulled)
 
 
-class _Changed(_PointwiseCombination):
+class Changed(Combination, register=False):
     """One derivative, changed by the method of the class's name."""
 
-    derivative: Pointwise
+    derivative: AnyRule
+
+    def combine(self, reported: Any) -> Any:
+        return reported
 
     def __repr__(self) -> str:
         arguments = described_fields(self, leave_out="derivative")
         return f"{_grouped(self.derivative)}.{type(self).__name__.lower()}({arguments})"
 
 
-class _Moved(_Changed):
+class Moved(Changed, register=False):
     """One derivative, evaluated elsewhere: as high, and as large in area unless it is stretched."""
 
-    def combine(self, slope: Any) -> Any:
-        return slope
+    derivative: AnyLinear
 
-    @property
-    def area(self) -> Any:
-        return self.derivative.area
+    area = property(lambda self: self.derivative.area)
 
-    @property
-    def peak(self) -> Any:
-        return self.derivative.peak
+    peak = property(lambda self: self.derivative.peak)
 
 
-@dataclass(frozen=True, repr=False)
-class Shift(_Moved):
+class Shift(Moved, register=False):
     """slope(x) = derivative.slope(x − distance)."""
 
-    derivative: Pointwise
+    derivative: AnyLinear
     distance: Number
-
-    def __post_init__(self) -> None:
-        require_number(self, "distance", may_vary=True)
 
     def inward(self, x: Tensor) -> Tensor:
         return x - self.distance
 
 
-@dataclass(frozen=True, repr=False)
-class Scale(_Moved):
+class Scale(Moved, register=False):
     """slope(x) = derivative.slope(x / width)."""
 
-    derivative: Pointwise
-    width: Number
-
-    def __post_init__(self) -> None:
-        require_number(self, "width", above=0, may_vary=True)
+    derivative: AnyLinear
+    width: Positive
 
     def inward(self, x: Tensor) -> Tensor:
         return x / self.width
 
     @property
-    def area(self) -> Any:
+    def area(self) -> Any:  # type: ignore[override]
         area = self.derivative.area
         return None if area is None else self.width * area
 
 
-@dataclass(frozen=True, repr=False)
-class Mirror(_Moved):
+class Mirror(Moved, register=False):
     """slope(x) = derivative.slope(−x)."""
 
-    derivative: Pointwise
+    derivative: AnyLinear
 
     def inward(self, x: Tensor) -> Tensor:
         return -x
 
 
-@dataclass(frozen=True, repr=False)
-class Clip(_Changed):
+class Clip(Changed, register=False):
     """slope(x) = derivative.slope(x), but low where it is below low and high where it is above."""
 
-    derivative: Pointwise
-    low: float | None = None
-    high: float | None = None
+    derivative: AnyPointwise
+    low: Lower = None
+    high: Upper = None
 
     def __post_init__(self) -> None:
-        require_bounds(self)
+        super().__post_init__()
+        require_one_bound(self)
 
-    def combine(self, slope: Any) -> Any:
-        if isinstance(slope, Tensor):
-            return slope.clamp(self.low, self.high)
-        slope = slope if self.low is None else max(slope, self.low)
-        return slope if self.high is None else min(slope, self.high)
+    def combine(self, reported: Any) -> Any:
+        if isinstance(reported, Tensor):
+            return reported.clamp(self.low, self.high)
+        reported = reported if self.low is None else max(reported, self.low)
+        return reported if self.high is None else min(reported, self.high)
+
+    def pull(self, saved: Any, grad_output: Tensor) -> Tensor:
+        constant = self.saves == "nothing"
+        one: Any = 1.0 if constant else torch.ones_like(grad_output)
+        return grad_output * super().pull(saved, one)
 
 
-@dataclass(frozen=True, repr=False)
-class Normalise(_Changed):
+class Normalise(Changed, register=False):
     """slope(x) = derivative.slope(x) / m, m its area ∫ slope or its peak max |slope|.
 
     m is known in closed form for the shapes of the literature, their sums (area), multiples,
@@ -382,28 +300,26 @@ class Normalise(_Changed):
         measure: "area" or "peak".
 
     Raises:
-        ValueError: measure is neither; or, when it is first used, m is 0 or infinite, or it would
-            have to be computed of what looks at other elements or is an estimate by noise.
+        ValueError: measure is neither; a derivative would have it more than eight times; or, when a
+            pair is made of it, m is 0 or infinite, or would have to be computed of what looks at
+            other elements or is an estimate by noise.
     """
 
-    derivative: Pointwise
-    measure: str
+    derivative: AnyPointwise
+    measure: Literal["area", "peak"]
+    normalised: ClassVar[int] = 1
 
-    def __post_init__(self) -> None:
-        require_choice(self, "measure", ("area", "peak"))
-
-    def bind(self, function: Elementwise) -> Pointwise:
+    def bind(self, function: Elementwise) -> Derivative:
         bound = self.derivative.bind(function)
-        assert isinstance(bound, Pointwise)
-        if varies(bound):
+        if varying_numbers(bound):
             return Normalise(bound, self.measure)
         return Multiple(1 / _measure(bound, self.measure), bound)
 
-    def combine(self, slope: Any) -> Any:
-        return slope / _measure(self.derivative, self.measure)
+    def combine(self, reported: Any) -> Any:
+        return reported / _measure(self.derivative, self.measure)
 
 
-def _measure(derivative: Pointwise, measure: str) -> Any:
+def _measure(derivative: Derivative, measure: str) -> Any:
     """∫ slope or max |slope|, in closed form if there is one."""
     amount: Any = derivative.area if measure == "area" else derivative.peak
     if amount is None:
@@ -417,21 +333,17 @@ def _measure(derivative: Pointwise, measure: str) -> Any:
     return amount
 
 
-def _is_estimate(derivative: Derivative) -> bool:
-    return derivative.estimate or any(map(_is_estimate, derivative.parts().values()))
-
-
 @lru_cache(maxsize=256)
-def _measured(derivative: Pointwise, measure: str) -> float:
+def _measured(derivative: Derivative, measure: str) -> float:
     """The same by the midpoint rule in t, where x = sinh(t): fine at 0, and far-reaching."""
-    if varies(derivative):
+    if varying_numbers(derivative) or any(isinstance(part, Tensor) for _, part in walk(derivative)):
         raise ValueError(
             f"normalise: the {measure} of {derivative!r} is not known in closed form, "
             "which varying numbers need"
         )
     if derivative.elementwise is False:
         raise ValueError(f"normalise: {derivative!r} at an element depends on the others")
-    if _is_estimate(derivative):
+    if any(getattr(part, "estimate", False) for _, part in walk(derivative)):
         raise ValueError(f"normalise: {derivative!r} is an estimate by noise: no {measure}")
     with torch.no_grad():
         edges = torch.linspace(-REACH, REACH, POINTS + 1, dtype=torch.float64)

@@ -8,42 +8,22 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor
 
-from surrogate.core.arithmetic import over, times
-from surrogate.core.messages import require_number
-from surrogate.core.numbers import Number
-from surrogate.derivatives.base import Pointwise, derivatives
-from surrogate.functions.base import divisible
-
-__all__ = [
-    "Cauchy",
-    "Cosines",
-    "FastSigmoid",
-    "Gaussian",
-    "Hyperbola",
-    "Laplace",
-    "Logistic",
-    "PeriodicLaplace",
-    "SwishSign",
-    "Triangle",
-]
+from surrogate.core.arithmetic import divisible, over, times
+from surrogate.core.numbers import FixedPositive, Limits, Number, Positive
+from surrogate.derivatives.base import Pointwise
 
 
-@dataclass(frozen=True, repr=False)
-class Bell(Pointwise):
+class Bell(Pointwise, register=False):
     """slope(x) = height · shape(x / width), with shape(0) = 1."""
 
-    width: Number = 1.0
+    width: Positive = 1.0
     height: Number = 1.0
-
-    def __post_init__(self) -> None:
-        require_number(self, "width", above=0, may_vary=True)
-        require_number(self, "height", may_vary=True)
+    unit_area: ClassVar[float]  # the area for width 1 and height 1
 
     def slope(self, x: Tensor) -> Tensor:
         return times(self.height, self.shape(over(x, self.width)))
@@ -52,21 +32,11 @@ class Bell(Pointwise):
     def shape(self, v: Tensor) -> Tensor:
         """The slope for width 1 and height 1."""
 
-    @abstractmethod
-    def unit_area(self) -> float:
-        """The area for width 1 and height 1."""
+    area = property(lambda self: self.width * self.height * self.unit_area)
 
-    @property
-    def area(self) -> Any:
-        return self.width * self.height * self.unit_area()
-
-    @property
-    def peak(self) -> Any:
-        return self.height
+    peak = property(lambda self: self.height)
 
 
-@derivatives.register
-@dataclass(frozen=True, repr=False)
 class Gaussian(Bell):
     """slope(x) = height · exp(−x² / (2 width²)). Area: √(2π) · width · height.
 
@@ -75,15 +45,12 @@ class Gaussian(Bell):
     (σ, 1/(√(2π) σ)) and, as a sum of three, `MultiGaussian`.
     """
 
-    def unit_area(self) -> float:
-        return math.sqrt(2 * math.pi)
+    unit_area: ClassVar[float] = math.sqrt(2 * math.pi)
 
     def shape(self, v: Tensor) -> Tensor:
         return torch.exp(-0.5 * v * v)
 
 
-@derivatives.register
-@dataclass(frozen=True, repr=False)
 class Logistic(Bell):
     """slope(x) = height · 4 s(v) (1 − s(v)) = height · sech²(v / 2), v = x / width, s the logistic
     sigmoid. Area: 4 · width · height.
@@ -93,15 +60,12 @@ class Logistic(Bell):
     (1/(2k), k/2).
     """
 
-    def unit_area(self) -> float:
-        return 4.0
+    unit_area: ClassVar[float] = 4.0
 
     def shape(self, v: Tensor) -> Tensor:
         return 4 * torch.sigmoid(v) * torch.sigmoid(-v)
 
 
-@derivatives.register
-@dataclass(frozen=True, repr=False)
 class Cauchy(Bell):
     """slope(x) = height · (1 + (x / width)²)^−power.
 
@@ -112,13 +76,10 @@ class Cauchy(Bell):
     SpikingJelly `ATan` (width 2/(πα), height α/2), norse `circ` and `circ_dist` (α, 1, power 1.5).
     """
 
-    power: float = 1.0
+    power: FixedPositive = 1.0
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_number(self, "power", above=0)
-
-    def unit_area(self) -> float:
+    @property
+    def unit_area(self) -> float:  # type: ignore[override]
         if self.power <= 0.5:
             return math.inf
         ratio = math.exp(math.lgamma(self.power - 0.5) - math.lgamma(self.power))
@@ -128,8 +89,6 @@ class Cauchy(Bell):
         return (1 + v * v) ** -self.power
 
 
-@derivatives.register
-@dataclass(frozen=True, repr=False)
 class FastSigmoid(Bell):
     """slope(x) = height · (1 + |x| / width)^−power.
 
@@ -142,21 +101,16 @@ class FastSigmoid(Bell):
     half of `S2NN` (1, β, power 1), norse `super` (1/α).
     """
 
-    power: float = 2.0
+    power: FixedPositive = 2.0
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_number(self, "power", above=0)
-
-    def unit_area(self) -> float:
+    @property
+    def unit_area(self) -> float:  # type: ignore[override]
         return 2 / (self.power - 1) if self.power > 1 else math.inf
 
     def shape(self, v: Tensor) -> Tensor:
         return (1 + v.abs()) ** -self.power
 
 
-@derivatives.register
-@dataclass(frozen=True, repr=False)
 class Triangle(Bell):
     """slope(x) = height · max(0, 1 − |x| / width): width is half the base. Area: width · height.
 
@@ -165,15 +119,12 @@ class Triangle(Bell):
     `approx_sign` (1, 2; Liu et al. 2018, arXiv 1808.00278), FreeGrad `triangular` (width).
     """
 
-    def unit_area(self) -> float:
-        return 1.0
+    unit_area: ClassVar[float] = 1.0
 
     def shape(self, v: Tensor) -> Tensor:
         return (1 - v.abs()).clamp(min=0)
 
 
-@derivatives.register
-@dataclass(frozen=True, repr=False)
 class Laplace(Bell):
     """slope(x) = height · exp(−|x| / width). Area: 2 · width · height.
 
@@ -182,15 +133,12 @@ class Laplace(Bell):
     `SingleExponential` (thr·w, 1/(thr·w)), lava `Spike` (τ, ρ/(2τ)).
     """
 
-    def unit_area(self) -> float:
-        return 2.0
+    unit_area: ClassVar[float] = 2.0
 
     def shape(self, v: Tensor) -> Tensor:
         return torch.exp(-v.abs())
 
 
-@derivatives.register
-@dataclass(frozen=True, repr=False)
 class Hyperbola(Bell):
     """slope(x) = height · min(1, width / |x|). Area: ∞.
 
@@ -198,15 +146,12 @@ class Hyperbola(Bell):
     `LogTailedReLU` (width 1; Cai et al. 2017, arXiv 1702.00953).
     """
 
-    def unit_area(self) -> float:
-        return math.inf
+    unit_area: ClassVar[float] = math.inf
 
     def shape(self, v: Tensor) -> Tensor:
         return 1 / v.abs().clamp(min=1)
 
 
-@derivatives.register
-@dataclass(frozen=True, repr=False)
 class PeriodicLaplace(Bell):
     """slope(x) = height · exp(−d / width), d the distance from x to the nearest multiple of period.
 
@@ -216,14 +161,9 @@ class PeriodicLaplace(Bell):
     threshold thr, with width w/2 and period thr, and `Laplace(w)` at thr below.
     """
 
-    period: float = 1.0
+    period: FixedPositive = 1.0
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_number(self, "period", above=0)
-
-    def unit_area(self) -> float:
-        return math.inf
+    unit_area: ClassVar[float] = math.inf
 
     def slope(self, x: Tensor) -> Tensor:
         past = torch.fmod(divisible(x, self.period).abs(), self.period)
@@ -233,8 +173,6 @@ class PeriodicLaplace(Bell):
         return torch.exp(-v)
 
 
-@derivatives.register
-@dataclass(frozen=True, repr=False)
 class SwishSign(Pointwise):
     """slope(x) = β (2 − u · tanh(u / 2)) / (1 + cosh u), u = βx. Peak: β. Area: 2.
 
@@ -244,15 +182,10 @@ class SwishSign(Pointwise):
     Source: Darabi et al. 2018 (arXiv 1812.11800). Also: larq `swish_sign`.
     """
 
-    beta: float = 5.0
-    area = 2.0
+    beta: FixedPositive = 5.0
+    area: ClassVar[float] = 2.0
 
-    def __post_init__(self) -> None:
-        require_number(self, "beta", above=0)
-
-    @property
-    def peak(self) -> Any:
-        return self.beta
+    peak = property(lambda self: self.beta)
 
     def slope(self, x: Tensor) -> Tensor:
         u = (self.beta * x).clamp(-1000, 1000)  # else 0 · ∞
@@ -260,8 +193,6 @@ class SwishSign(Pointwise):
         return self.beta * bell * (2 - u * torch.tanh(u / 2))
 
 
-@derivatives.register
-@dataclass(frozen=True, repr=False)
 class Cosines(Pointwise):
     """slope(x) = height · Σᵢ cos((2i − 1) · 2πx / period), i = 1 … terms.
 
@@ -271,19 +202,12 @@ class Cosines(Pointwise):
     the derivative of the Fourier series of a square wave.
     """
 
-    period: float = 8.0
-    terms: int = 2
+    period: FixedPositive = 8.0
+    terms: Annotated[int, Limits(integer=True, least=1, most=64)] = 2
     height: Number = 1.0
-    area = math.inf
+    area: ClassVar[float] = math.inf
 
-    def __post_init__(self) -> None:
-        require_number(self, "period", above=0)
-        require_number(self, "terms", least=1, most=64, integer=True)
-        require_number(self, "height", may_vary=True)
-
-    @property
-    def peak(self) -> Any:
-        return self.terms * self.height
+    peak = property(lambda self: self.terms * self.height)
 
     def slope(self, x: Tensor) -> Tensor:
         past = torch.fmod(divisible(x, self.period), self.period)

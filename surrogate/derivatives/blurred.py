@@ -3,55 +3,57 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from surrogate.core.kernels import KERNELS, Kernel
-from surrogate.core.messages import require_choice, require_number
-from surrogate.core.numbers import Number, varies
+from surrogate.core import kernels
+from surrogate.core.arithmetic import divisible, near_bends
+from surrogate.core.numbers import Limits
+from surrogate.core.parts import varying_numbers
 from surrogate.core.tables import constant_table, look_up
-from surrogate.derivatives.base import Pointwise, derivatives
-from surrogate.derivatives.differences import difference, mean_slope, slope_far_out
+from surrogate.derivatives.base import (
+    AnyFunction,
+    Derivative,
+    PairsFunction,
+    Pointwise,
+    require_elementwise,
+)
 from surrogate.derivatives.shapes import OfFunction, unbound
-from surrogate.functions.base import Elementwise, Function, divisible
+from surrogate.functions.base import Elementwise, Function
 
-__all__ = ["Blurred"]
-
-LAYERS = 64  # boxes that stand for a kernel where nothing is known of the function
+LAYERS = 96  # boxes that stand for a kernel where nothing is known of the function
 MOST_WIDTHS = 2**13  # of a table: narrower kernels could fall between its nodes
 MOST_NODES = 2**16
 CELLS_PER_WIDTH = 4096  # of the fine grid that a table is made from
 MOST_CELLS = 2**20
 
 
-@derivatives.register
-@dataclass(frozen=True, repr=False)
 class Blurred(OfFunction, Pointwise):
     """slope(x) = (F ∗ k)'(x): the derivative of the function, smoothed by a kernel of area 1.
 
     Kernels and their width: "gaussian" (standard deviation), "box" (full width), "triangle" (half
     the base), "logistic" (scale). With the box it is [F(x + width/2) − F(x − width/2)] / width.
 
-    How it is computed:
+    How it is computed is decided when a pair is made:
 
     * in closed form, for functions that have one (rectifiers, steps at zero, sin);
     * for the box, by the difference above;
     * by a table, for our functions that repeat or are straight far out, unless the kernel is
       narrower than 1/8192 of the period, or of the part that is not straight: within 1e-3 of the
       slope's maximum at widths from 0.05 up, and in one look-up at any depth or resolution;
-    * else by a stack of 64 boxes in place of the kernel, each by its difference: within
-      k(0) / 96 times the variation of F below the kernel, for any function at all. This
-      evaluates F 128 times for each slope; a `Function` that states its `period` or where it is
-      `straight_outside` gets a table instead, if its numbers and the width are fixed.
-
-    At ±inf it is the limit, or, where the function repeats and there is none, the mean slope.
+    * else by a stack of 96 boxes in place of the kernel, each by its difference: within 1e-3 of
+      the slope's maximum for smooth functions that the kernel does not flatten (waves of up to
+      two radians per width), and within k(0) / 100 times the variation of F below the kernel for
+      any function at all. This evaluates F 192 times for each slope; a `Function` that states its
+      `period` or where it is `straight_outside` gets a table instead, if its numbers and the
+      width are fixed.
 
     Args:
-        function: F; the pair's own function if it is not given.
+        function: F; the pair's own function if it is not given. It must be elementwise.
         width: of the kernel, in units of x; 1e-30 to 1e30.
         kernel: "gaussian", "box", "triangle" or "logistic".
 
@@ -60,38 +62,111 @@ class Blurred(OfFunction, Pointwise):
     et al. 2019, arXiv 1901.09948).
     """
 
-    function: Elementwise | None = None
-    width: Number = 1.0
-    kernel: str = "gaussian"
+    function: PairsFunction = None
+    width: Annotated[Any, Limits(least=1e-30, most=1e30)] = 1.0
+    kernel: Literal["gaussian", "box", "triangle", "logistic"] = "gaussian"
 
-    def __post_init__(self) -> None:
-        require_number(self, "width", least=1e-30, most=1e30, may_vary=True)
-        require_choice(self, "kernel", KERNELS)
-        self.require_function()
+    def bind(self, function: Elementwise) -> Derivative:
+        given = function if self.function is None else self.function
+        require_elementwise(given, "Blurred")
+        kernel = kernels.KERNELS[self.kernel](self.width)
+        if isinstance(given, Function) and type(given).blurred_slope is not Function.blurred_slope:
+            return BlurredInClosedForm(given, kernel)
+        if isinstance(kernel, kernels.Box):
+            return BlurredByBox(given, kernel)
+        if isinstance(given, Function) and not varying_numbers(given, kernel):
+            by_table = BlurredByTable.of(given, kernel)
+            if by_table is not None:
+                return by_table
+        return BlurredByLayers(given, kernel)
 
     def slope(self, x: Tensor) -> Tensor:
-        function, kernel = self.function, KERNELS[self.kernel](self.width)
-        if function is None:
+        if self.function is None:
             raise unbound(self)
-        slope = partial(self._slope, function, kernel)
-        return slope_far_out(slope, function, x, kernel.reach * self.width)
+        return self.bind(self.function).slope(x)
 
-    def _slope(self, function: Elementwise, kernel: Kernel, x: Tensor) -> Tensor:
-        closed = getattr(function, "blurred_slope", lambda x, kernel: None)(x, kernel)
-        if closed is not None:
-            return closed
-        if self.kernel == "box":
-            return difference(function, x, self.width / 2) / self.width
-        if isinstance(function, Function) and not varies(self) and _has_table(function, kernel):
-            return self._from_table(function, kernel, x)
-        return _from_layers(function, kernel, x)
 
-    def _from_table(self, function: Function, kernel: Kernel, x: Tensor) -> Tensor:
-        """Linear interpolation between the nodes of `_slope_table`."""
-        start, length = _extent(function, kernel)
+class BoundBlur(Pointwise, register=False):
+    """A blur whose function is known, by one of the ways to compute it."""
+
+    function: AnyFunction
+    kernel: kernels.Kernel
+
+
+class BlurredInClosedForm(BoundBlur, register=False):
+    """By a formula of the function's own."""
+
+    def slope(self, x: Tensor) -> Tensor:
+        x = near_bends(self.function, x, self.kernel.reach * self.kernel.width)
+        return self.function.blurred_slope(x, self.kernel)
+
+
+class BlurredByBox(BoundBlur, register=False):
+    """[F(x + width/2) − F(x − width/2)] / width."""
+
+    def slope(self, x: Tensor) -> Tensor:
+        function, width = self.function, self.kernel.width
+        x = near_bends(function, x, width / 2)
+        return (function(x + width / 2) - function(x - width / 2)) / width
+
+
+class BlurredByLayers(BoundBlur, register=False):
+    """The kernel cut into layers; each is a box.
+
+    With r(u) the radius at which the kernel has fallen to u · k(0),
+
+        (F ∗ k)'(x) = k(0) ∫ [F(x + r(u)) − F(x − r(u))] du,   u from 0 to 1.
+
+    r is steep at both ends. With u = w³ (10 − 15w + 6w²) the integrand in w is smooth and flat
+    there, so that even steps in w, at the middles of the layers, are accurate for a smooth F.
+    """
+
+    def slope(self, x: Tensor) -> Tensor:
+        function, width = self.function, self.kernel.width
+        x = near_bends(function, x, self.kernel.reach * width)
+        slope = torch.zeros_like(x)
+        for radius, weight in _layers(type(self.kernel)):
+            slope = slope + weight * (function(x + radius * width) - function(x - radius * width))
+        return slope / width
+
+
+@lru_cache
+def _layers(kernel: type[kernels.Kernel]) -> tuple[tuple[float, float], ...]:
+    """Radius and weight of each layer for width 1; the area of all is 1."""
+    w = (np.arange(LAYERS) + 0.5) / LAYERS
+    levels, rises = w**3 * (10 - 15 * w + 6 * w**2), 30 * w**2 * (1 - w) ** 2
+    radii = np.array([kernel.radius(level) for level in levels])
+    weights = rises / (2 * rises * radii).sum()
+    return tuple(zip(radii.tolist(), weights.tolist(), strict=True))
+
+
+class BlurredByTable(BoundBlur, register=False):
+    """By linear interpolation between the nodes of a table over one period, or over the part that
+    is not straight."""
+
+    start: float
+    length: float
+
+    @classmethod
+    def of(cls, function: Function, kernel: kernels.Kernel) -> Self | None:
+        """The blur, if there is such an interval and it is no longer than a few thousand widths."""
+        if function.period:
+            start, length = 0.0, function.period
+        elif function.straight_outside:
+            low, high = function.straight_outside
+            margin = kernel.reach * kernel.width
+            start, length = low - margin, high - low + 2 * margin
+        else:
+            return None
+        return (
+            cls(function, kernel, start, length) if length <= MOST_WIDTHS * kernel.width else None
+        )
+
+    def slope(self, x: Tensor) -> Tensor:
+        start, length = self.start, self.length
         slopes, rises = _slope_table(x.dtype, x.device, self)
         last = len(slopes) - 1
-        if function.period:
+        if self.function.period:
             turns = divisible(x, length) / length
             part = turns - turns.detach().floor()
         else:
@@ -101,45 +176,16 @@ class Blurred(OfFunction, Pointwise):
         return look_up(slopes, node) + look_up(rises, node) * (place - node)
 
 
-def _has_table(function: Function, kernel: Kernel) -> bool:
-    """Whether a few thousand widths tell all."""
-    if not (function.period or function.straight_outside):
-        return False
-    _, length = _extent(function, kernel)
-    return length <= MOST_WIDTHS * kernel.width
-
-
-def _from_layers(function: Elementwise, kernel: Kernel, x: Tensor) -> Tensor:
-    """The kernel cut into layers of equal height; each layer is a box."""
-    radii = [kernel.width * kernel.radius((i + 0.5) / LAYERS) for i in range(LAYERS)]
-    height = 0.5 / sum(radii)  # so that the area is 1
-    slope = torch.zeros_like(x)
-    for radius in radii:
-        slope = slope + height * difference(function, x, radius)
-    return slope
-
-
-def _extent(function: Function, kernel: Kernel) -> tuple[float, float]:
-    """Start and length of the interval that tells all: one period, or up to the straight parts."""
-    if function.period:
-        return 0.0, function.period
-    assert function.straight_outside is not None
-    low, high = function.straight_outside
-    margin = kernel.reach * kernel.width
-    return low - margin, high - low + 2 * margin
-
-
 @constant_table
-def _slope_table(blurred: Blurred) -> np.ndarray:
+def _slope_table(blurred: BlurredByTable) -> np.ndarray:
     """Slopes at evenly spaced nodes over the extent, both ends included, and rises to the next.
 
     F is sampled on a fine grid of cells of size δ; within a cell its rise is taken to be even, so
     (F ∗ k)' is the rises convolved with the kernel. For a jump of height J somewhere in a cell the
     error is at most J · δ/2 · max|k'|; for a smooth F it is of second order in δ.
     """
-    function, kernel = blurred.function, KERNELS[blurred.kernel](blurred.width)
-    assert isinstance(function, Function)
-    start, length = _extent(function, kernel)
+    function, kernel = blurred.function, blurred.kernel
+    start, length = blurred.start, blurred.length
     wanted = length / kernel.width * kernel.nodes_per_width
     nodes = min(max(math.ceil(wanted), 256), MOST_NODES)
     finer = length / kernel.width * CELLS_PER_WIDTH / nodes
@@ -147,9 +193,9 @@ def _slope_table(blurred: Blurred) -> np.ndarray:
     cells = nodes * per_node
     cell = length / cells
     if kernel.reach * kernel.width > MOST_CELLS * cell:
-        # Thousands of periods below the kernel: nothing is left but the mean.
-        mean = float(mean_slope(torch.float64, torch.device("cpu"), function))
-        return np.stack([np.full(2, mean), np.zeros(2)])
+        # Thousands of periods below the kernel: nothing is left but the mean slope.
+        ends = function(torch.tensor([0.0, length], dtype=torch.float64))
+        return np.stack([np.full(2, float(ends.diff()) / length), np.zeros(2)])
 
     reach = math.ceil(kernel.reach * kernel.width / cell)
     edges = start + cell * np.arange(-reach, cells + reach + 1)

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
 
-from surrogate.core.arithmetic import below
-from surrogate.core.messages import require_number
-from surrogate.derivatives.base import Pointwise, UpstreamDependent, as_pointwise, derivatives
-from surrogate.derivatives.differences import slope_far_out
+from surrogate.core.arithmetic import below, near_bends
+from surrogate.core.numbers import FixedPositive, OrNone
+from surrogate.derivatives.base import (
+    AnyDerivative,
+    AnyFunction,
+    Derivative,
+    Pointwise,
+    require_elementwise,
+)
 from surrogate.derivatives.shapes import unbound
 from surrogate.functions.base import Elementwise
 
-__all__ = ["Directional"]
+Side = Annotated[Any, OrNone(AnyDerivative("linear"))]
 
 
-@derivatives.register
-@dataclass(frozen=True, repr=False)
-class Directional(UpstreamDependent):
+class Directional(Derivative):
     """Both one-sided slopes are options, and the one that lowers the loss most wins.
 
     With the upstream gradient g, moving x to the left changes the loss at the rate −g · L(x),
@@ -32,9 +34,10 @@ class Directional(UpstreamDependent):
     loss at the same rate, left wins.
 
     Args:
-        left, right: the one-sided slopes L and R, pointwise derivatives or callables of x. A side
-            that is not given is the secant of the pair's function, [F(x) − F(x − width)] / width
-            on the left and [F(x + width) − F(x)] / width on the right.
+        left, right: the one-sided slopes L and R, derivatives that do not depend on the upstream
+            gradient or callables of x. A side that is not given is the secant of the pair's
+            function, [F(x) − F(x − width)] / width on the left and [F(x + width) − F(x)] / width
+            on the right.
         width: of the secants.
 
     With momentum the step that follows need not go in the direction that was chosen.
@@ -44,32 +47,20 @@ class Directional(UpstreamDependent):
     Compression's `identity_if_towards`.
     """
 
-    left: Pointwise | Elementwise | None = None
-    right: Pointwise | Elementwise | None = None
-    width: float = 1.0
-    sign_dependent = True
+    left: Side = None
+    right: Side = None
+    width: FixedPositive = 1.0
 
-    def __post_init__(self) -> None:
-        require_number(self, "width", above=0)
-        for side in ("left", "right"):
-            if getattr(self, side) is not None:
-                object.__setattr__(
-                    self, side, as_pointwise(getattr(self, side), f"Directional: {side}")
-                )
+    def bind(self, function: Elementwise) -> Derivative:
+        left = Secant(function, -self.width) if self.left is None else self.left
+        right = Secant(function, self.width) if self.right is None else self.right
+        return Directional(left.bind(function), right.bind(function), self.width)
 
-    def bind(self, function: Elementwise) -> Directional:
-        return Directional(*self._sides(function), self.width)
-
-    def _sides(self, function: Elementwise) -> Iterator[Pointwise]:
-        for given, width in ((self.left, -self.width), (self.right, self.width)):
-            side = Secant(function, width) if given is None else as_pointwise(given, "side")
-            yield as_pointwise(side.bind(function), "side")
-
-    def rule(self, x: Tensor, grad_output: Tensor) -> Tensor:
+    def pull(self, saved: Tensor, grad_output: Tensor) -> Tensor:
         if self.left is None or self.right is None:
             raise unbound(self)
-        going_left = grad_output * as_pointwise(self.left, "left").slope(x)
-        going_right = grad_output * as_pointwise(self.right, "right").slope(x)
+        going_left = self.left.rule(saved, grad_output)
+        going_right = self.right.rule(saved, grad_output)
         # The rates are −going_left and +going_right. What would raise the loss counts as 0; of the
         # two that are left, one ≥ 0 and the other ≤ 0, the larger wins, and left if they are equal.
         to_left, to_right = going_left.clamp(min=0), going_right.clamp(max=0)
@@ -77,18 +68,16 @@ class Directional(UpstreamDependent):
         return sign * torch.maximum(to_left, -to_right)
 
 
-@dataclass(frozen=True, repr=False)
-class Secant(Pointwise):
-    """slope(x) = [F(x + width) − F(x)] / width; to the left if width is negative.
+class Secant(Pointwise, register=False):
+    """slope(x) = [F(x + width) − F(x)] / width; to the left if width is negative."""
 
-    At ±inf it is the limit, or, where F repeats and there is none, the mean slope.
-    """
-
-    function: Elementwise
+    function: AnyFunction
     width: float
 
-    def slope(self, x: Tensor) -> Tensor:
-        return slope_far_out(self._quotient, self.function, x, abs(self.width))
+    def bind(self, function: Elementwise) -> Derivative:
+        require_elementwise(self.function, "Directional without left and right")
+        return self
 
-    def _quotient(self, x: Tensor) -> Tensor:
+    def slope(self, x: Tensor) -> Tensor:
+        x = near_bends(self.function, x, abs(self.width))
         return (self.function(x + self.width) - self.function(x)) / self.width

@@ -1,43 +1,44 @@
-"""Derivatives with a given shape, and the true ones."""
+"""True derivatives, and those of the simplest shapes."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from surrogate.core.arithmetic import above, below, choose
-from surrogate.core.evaluate import is_watched
-from surrogate.core.messages import require_callable, require_choice, require_number
-from surrogate.core.numbers import Number
-from surrogate.derivatives.base import Derivative, Keeps, Pointwise, derivatives
+from surrogate.core.evaluate import in_own_dtype, left_alone
+from surrogate.core.numbers import FixedNumber, Learnable, Limits, Number
+from surrogate.core.parts import text_of
+from surrogate.core.torch_private import is_transformed
+from surrogate.derivatives.base import (
+    AnyFunction,
+    Derivative,
+    PairsFunction,
+    Pointwise,
+    required_arguments,
+)
 from surrogate.functions.base import (
     Elementwise,
     Function,
     PiecewiseConstant,
     mean_magnitude,
-    slope_by_autograd,
 )
 
-__all__ = ["Box", "Constant", "DerivativeOf", "Exact", "MeanMagnitude"]
 
-
-@derivatives.register
-@dataclass(frozen=True, repr=False)
 class Exact(Pointwise):
-    """slope(x) = F'(x): the pair's function's own derivative, by autograd; 0 for a step function.
+    """slope(x) = F'(x): the pair's function's own derivative; 0 for a step function.
 
     A pair with it simply calls its function, or, where autograd would keep more than x for that,
     takes the function's slope in closed form. Inside another derivative, such as
     `Noisy(Exact(), std=0.1)`, it is `DerivativeOf` the pair's function.
     """
 
-    def bind(self, function: Elementwise) -> DerivativeOf:
-        return DerivativeOf(function)
+    def bind(self, function: Elementwise) -> Derivative:
+        return DerivativeOf(function).bind(function)
 
     def slope(self, x: Tensor) -> Tensor:
         raise unbound(self)
@@ -51,97 +52,147 @@ def unbound(derivative: Derivative) -> RuntimeError:
     )
 
 
-class OfFunction(Derivative):
+class OfFunction(Derivative, register=False):
     """Mixin for a derivative that takes its pair's function if it is given none."""
 
-    function: Any
-
-    def require_function(self) -> None:
-        """Raise TypeError if a function is given that can't be called."""
-        if self.function is not None:
-            require_callable(self, "function")
+    # A field `function` here would come before those of a subclass.
 
     def bind(self, function: Elementwise) -> Derivative:
-        bound = super().bind(function)
-        if self.function is None:
-            bound = dataclasses.replace(bound, function=function)  # type: ignore[type-var]
-        return bound
+        bound: Any = super().bind(function)
+        return (
+            bound if bound.function is not None else dataclasses.replace(bound, function=function)
+        )
 
 
-@derivatives.register
-@dataclass(frozen=True, repr=False)
-class DerivativeOf(Pointwise):
-    """slope(x) = h'(x) for any differentiable elementwise function h.
+class DerivativeOf(Derivative):
+    """grad_input = the gradient that h(x) would give to x, for any differentiable h.
 
-    In closed form for our functions, by autograd for others. That of a step function is 0, and
-    keeps nothing.
+    h need not be elementwise: softmax for an argmax, for example. It can be a callable of x, or of
+    (x, value), where value is what the pair computes, held fixed. Parameters in h are not learned.
+    A function of ours that has its slope in closed form is pointwise, slope(x) = h'(x); that of a
+    step function is 0, and saves nothing.
+
+    Raises:
+        TypeError: function is not callable.
+        ValueError: when it is called, h(x) has another shape or dtype than the pair's value.
 
     Source: the note that this project began with ("a staircase with hard corners whose derivative
     is that of a soft-cornered one").
     """
 
-    function: Elementwise
+    function: AnyFunction
+    linear: ClassVar[bool] = True
 
-    def __post_init__(self) -> None:
-        require_callable(self, "function")
+    def decide(self) -> None:
+        flat = isinstance(self.function, PiecewiseConstant)
+        has_slope = isinstance(self.function, Function) and self.function.has_slope
+        self.keep(pointwise=flat or has_slope, saves="nothing" if flat else "x")
+
+    def bind(self, function: Elementwise) -> Derivative:
+        return self if self.pointwise else Through(self.function, function)
+
+    def save(self, x: Tensor) -> Tensor | None:
+        return None if self.saves == "nothing" else x
 
     def slope(self, x: Tensor) -> Tensor:
-        if isinstance(self.function, Function):
-            return self.function.slope(x)
-        return slope_by_autograd(self.function, x)
+        return self.function.slope(x) if self.pointwise else super().slope(x)
 
-    @property
-    def keeps(self) -> Keeps:  # type: ignore[override]
-        return "nothing" if isinstance(self.function, PiecewiseConstant) else "x"
-
-    def keep(self, x: Tensor) -> Tensor | None:
-        return None if self.keeps == "nothing" else x
-
-    def slope_from_kept(self, kept: Tensor | None) -> Tensor | float:
-        return 0.0 if kept is None else self.slope(kept)
-
-    def passed_on(self, grad_output: Tensor, kept: Tensor) -> Tensor:
-        # Not all of torch's own kernels have a derivative.
-        followed = is_watched(grad_output) or is_watched(kept)
-        if isinstance(self.function, Function) and not followed:
-            return self.function.slope_times(kept, grad_output)
-        return super().passed_on(grad_output, kept)
+    def pull(self, saved: Tensor | None, grad_output: Tensor) -> Tensor:
+        if saved is None:
+            return grad_output * 0.0
+        if self.pointwise:
+            return self.function.vjp(saved, grad_output)
+        return Through(self.function, None).pull(saved, grad_output)
 
 
-@derivatives.register
-@dataclass(frozen=True, repr=False)
+class Through(Derivative, register=False):
+    """`DerivativeOf` an h of which no slope is known, bound to its pair's function.
+
+    A pair of its own sends the gradient through h(x) by ordinary autograd (`target`). In a
+    combination, h is evaluated again in the backward pass.
+    """
+
+    function: AnyFunction
+    of: PairsFunction
+    linear: ClassVar[bool] = True
+    takes_value: ClassVar[bool]
+
+    def decide(self) -> None:
+        self.keep(takes_value=required_arguments(self.function) == 2)
+
+    def target(self, x: Tensor, value: Tensor) -> Tensor:
+        """h(x), or h(x, value), through which the gradient goes to x."""
+        h = _without_parameters(self.function)
+        arguments = (value.detach(), x) if self.takes_value else (x,)
+        result = in_own_dtype(lambda *given: left_alone(h, *reversed(given), role="h"), *arguments)
+        if not isinstance(result, Tensor):
+            kind = type(result).__name__
+            raise TypeError(f"{text_of(self.of)} / {self!r}: h must return a tensor, got {kind}")
+        if result.shape != value.shape:
+            raise ValueError(
+                f"{text_of(self.of)} / {self!r}: h(x) must have the shape of the value, "
+                f"{tuple(value.shape)}, got {tuple(result.shape)}"
+            )
+        return result.to(value.dtype)
+
+    def pull(self, saved: Tensor, grad_output: Tensor) -> Tensor:
+        if self.takes_value and self.of is None:
+            raise unbound(self)
+        # Where h does not take the value, its shape and dtype are all that matters.
+        value = self.of(saved.detach()) if self.takes_value else grad_output  # type: ignore[misc]
+        return torch.func.vjp(lambda x: self.target(x, value), saved)[1](grad_output)[0]
+
+    def __repr__(self) -> str:
+        return f"DerivativeOf(function={text_of(self.function)})"
+
+
+def _without_parameters(h: Any) -> Any:
+    """h, with its parameters held fixed if it is a module that has some."""
+    if not isinstance(h, nn.Module):
+        return h
+    fixed = {name: each.detach() for name, each in (*h.named_parameters(), *h.named_buffers())}
+    return (lambda *x: torch.func.functional_call(h, fixed, x)) if fixed else h
+
+
 class Constant(Pointwise):
-    """slope(x) = value. With value = 1 it is the straight-through estimator. Keeps nothing.
+    """slope(x) = value. With value = 1 it is the straight-through estimator. Saves nothing.
 
     Source: Hinton 2012 (Coursera lectures); Bengio et al. 2013 (arXiv 1308.3432).
     """
 
     value: Number = 1.0
-    keeps = "nothing"
+    saves: ClassVar[str] = "nothing"
+    area: ClassVar[float] = math.inf
 
-    def __post_init__(self) -> None:
-        require_number(self, "value", may_vary=True)
-
-    @property
-    def peak(self) -> Any:
-        return abs(self.value)
-
-    area = math.inf
+    peak = property(lambda self: abs(self.value))
 
     def slope(self, x: Tensor) -> Tensor:
         return torch.ones_like(x) * self.value
 
-    def keep(self, x: Tensor) -> None:
+    def save(self, x: Tensor) -> None:
         return None
 
-    def slope_from_kept(self, kept: object) -> Any:
-        return self.value
+    def pull(self, saved: None, grad_output: Tensor) -> Tensor:
+        if not isinstance(self.value, Tensor) and self.value == 1:
+            return grad_output
+        return grad_output * self.value
 
 
-@derivatives.register
-@dataclass(frozen=True, repr=False)
+def blind_numbers(function: Any, derivative: Derivative) -> list[str]:
+    """The numbers of a function that are to be learned, but whose gradient is 0 everywhere.
+
+    Only jumps move with them, and no derivative is reported that would say so.
+    """
+    if isinstance(function, PiecewiseConstant):
+        flat = isinstance(derivative, DerivativeOf) and derivative.saves == "nothing"
+        if not flat and derivative != Constant(0.0):
+            return []
+    inner = getattr(function, "inner", ())
+    return [name for name in inner if isinstance(getattr(function, name), Learnable)]
+
+
 class Box(Pointwise):
-    """slope(x) = height if left ≤ x ≤ right, else outside. Keeps one byte for each element.
+    """slope(x) = height if left ≤ x ≤ right, else outside. Saves one byte for each element.
 
     With `closed=False` the ends are outside: left < x < right; with `closed="left"` or "right" one
     of them is inside. NaN is outside. Peak: the larger of height and outside, by its size. Area:
@@ -156,30 +207,19 @@ class Box(Pointwise):
     arXiv 1706.02609) and `PiecewiseLeakyReLU` (±w, height 1/(2w), outside c).
     """
 
-    left: float = -1.0
-    right: float = 1.0
+    left: FixedNumber = -1.0
+    right: Annotated[float, Limits(above="left", fixed=True)] = 1.0
     height: Number = 1.0
     outside: Number = 0.0
-    closed: bool | str = True
-    keeps = "mask"
-
-    def __post_init__(self) -> None:
-        require_number(self, "left")
-        require_number(self, "right", above=self.left)
-        require_number(self, "height", may_vary=True)
-        require_number(self, "outside", may_vary=True)
-        if not isinstance(self.closed, (bool, str)):
-            raise TypeError(f"Box: closed must be True or False, or a side, got {self.closed!r}")
-        if isinstance(self.closed, str):
-            require_choice(self, "closed", ("left", "right"))
+    closed: Literal[True, False, "left", "right"] = True
+    saves: ClassVar[str] = "mask"
 
     @property
-    def area(self) -> Any:
-        return (self.right - self.left) * self.height if _is_zero(self.outside) else math.inf
+    def area(self) -> Any:  # type: ignore[override]
+        nothing_outside = not isinstance(self.outside, Tensor) and self.outside == 0
+        return (self.right - self.left) * self.height if nothing_outside else math.inf
 
-    @property
-    def peak(self) -> Any:
-        return max(self.height, self.outside, key=abs)
+    peak = property(lambda self: max(self.height, self.outside, key=abs))
 
     def slope(self, x: Tensor) -> Tensor:
         left, right = 1 - below(x, self.left), 1 - above(x, self.right)
@@ -188,26 +228,19 @@ class Box(Pointwise):
         if self.closed in (False, "left"):
             right = below(x, self.right)
         is_number = above(x, -torch.inf)  # and not −inf, which is outside as NaN is
-        return self._slope(is_number * left * right)
+        return choose(is_number * left * right, self.height, self.outside)
 
-    def keep(self, x: Tensor) -> Tensor:
+    def save(self, x: Tensor) -> Tensor:
         if self.closed is True:
             return x.clamp(self.left, self.right) == x
         from_left = x >= self.left if self.closed == "left" else x > self.left
         to_right = x <= self.right if self.closed == "right" else x < self.right
         return from_left & to_right
 
-    def slope_from_kept(self, kept: Tensor) -> Tensor:
-        ones = kept.view(torch.int8)  # torch converts these in a quarter of the time
-        return self._slope(ones.to(dtype_for(self.height, self.outside)))
-
-    def _slope(self, inside: Tensor) -> Tensor:
-        """From 1 inside and 0 outside; torch.where would take several times as long."""
-        return choose(inside, self.height, self.outside)
+    def pull(self, saved: Tensor, grad_output: Tensor) -> Tensor:
+        return grad_output * choose(as_numbers(saved, grad_output), self.height, self.outside)
 
 
-@derivatives.register
-@dataclass(frozen=True, repr=False)
 class MeanMagnitude(Pointwise):
     """slope(x) = mean |x| over all dimensions but the last: one number for each channel.
 
@@ -223,19 +256,9 @@ class MeanMagnitude(Pointwise):
         return mean_magnitude(x).expand_as(x)
 
 
-def _is_zero(number: float | Tensor) -> bool:
-    return not isinstance(number, Tensor) and number == 0
+def as_numbers(mask: Tensor, like: Tensor) -> Tensor:
+    """0 and 1 for a mask of booleans, in the dtype of another tensor.
 
-
-def dtype_for(*numbers: float | Tensor) -> torch.dtype:
-    """The dtype for what is made of a mask, which does not tell that of x: float32 if it holds the
-    numbers, else float64."""
-    return torch.float32 if all(map(_is_short, numbers)) else torch.float64
-
-
-def _is_short(number: float | Tensor) -> bool:
-    """Whether float32 holds it: 24 bits, and not far out."""
-    if isinstance(number, Tensor):
-        return False
-    mantissa, exponent = math.frexp(number)
-    return (mantissa * 2**24) % 1 == 0 and abs(exponent) < 120
+    Where nothing is transformed by way of integers, which torch converts in a quarter of the time.
+    """
+    return (mask if is_transformed() else mask.view(torch.int8)).to(like.dtype)

@@ -5,27 +5,27 @@ The noise is a fixed field over the real line, hashed from a seed and the float3
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import partial
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
 
-from surrogate.core.kernels import Gaussian
-from surrogate.core.messages import require_choice, require_number
-from surrogate.core.noise import mixed, normal_field, require_seed, uniform_field
-from surrogate.core.numbers import Number
-from surrogate.derivatives.base import Pointwise, as_pointwise, derivatives
-from surrogate.derivatives.differences import difference, slope_far_out
+from surrogate.core import kernels
+from surrogate.core.arithmetic import near_bends
+from surrogate.core.noise import mixed, normal_field, uniform_field
+from surrogate.core.numbers import Limits, NotNegative, Number, Positive, Seed
+from surrogate.derivatives.base import (
+    AnyLinear,
+    Derivative,
+    PairsFunction,
+    Pointwise,
+    require_elementwise,
+)
 from surrogate.derivatives.shapes import OfFunction, unbound
 from surrogate.functions.base import Elementwise
 
-__all__ = ["Noisy", "Perturbed", "Uniform"]
 
-
-@derivatives.register
-@dataclass(frozen=True, repr=False)
-class Noisy(Pointwise):
+class Noisy(Derivative):
     """A derivative with Gaussian noise n of standard deviation std on its evaluation:
 
         slope(x) = derivative(x) + n(x)      at="slope"
@@ -37,7 +37,7 @@ class Noisy(Pointwise):
     and device; equal inputs get equal noise.
 
     Args:
-        derivative: a pointwise derivative or a callable of x.
+        derivative: one that does not depend on the upstream gradient, or a callable of x.
         std: the noise's standard deviation.
         at: "slope" or "input".
         seed: of the field.
@@ -46,27 +46,27 @@ class Noisy(Pointwise):
     (instead of function evaluation)").
     """
 
-    derivative: Pointwise | Elementwise
-    std: Number
-    at: str = "slope"
-    seed: int = 0
+    derivative: AnyLinear
+    std: NotNegative
+    at: Literal["slope", "input"] = "slope"
+    seed: Seed = 0
+    linear: ClassVar[bool] = True
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "derivative", as_pointwise(self.derivative, "Noisy: derivative"))
-        require_number(self, "std", least=0, may_vary=True)
-        require_choice(self, "at", ("slope", "input"))
-        require_seed(self)
+    pointwise = property(lambda self: self.derivative.pointwise)
 
     def slope(self, x: Tensor) -> Tensor:
-        derivative = as_pointwise(self.derivative, "derivative")
         noise = self.std * normal_field(x, self.seed)
         if self.at == "input":
-            return derivative.slope(x + noise)
-        return derivative.slope(x) + noise
+            return self.derivative.slope(x + noise)
+        return self.derivative.slope(x) + noise
+
+    def pull(self, saved: Tensor, grad_output: Tensor) -> Tensor:
+        noise = self.std * normal_field(saved, self.seed)
+        if self.at == "input":
+            return self.derivative.rule(saved + noise, grad_output)
+        return self.derivative.rule(saved, grad_output) + grad_output * noise
 
 
-@derivatives.register
-@dataclass(frozen=True, repr=False)
 class Uniform(Pointwise):
     """slope(x) = u(x), uniform between low and high: a fixed random field, as that of `Noisy`.
 
@@ -78,20 +78,13 @@ class Uniform(Pointwise):
     """
 
     low: Number = 0.0
-    high: Number = 1.0
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        require_number(self, "low", may_vary=True)
-        require_number(self, "high", above=self.low, may_vary=True)
-        require_seed(self)
+    high: Annotated[Any, Limits(above="low")] = 1.0
+    seed: Seed = 0
 
     def slope(self, x: Tensor) -> Tensor:
         return self.low + (self.high - self.low) * uniform_field(x, self.seed)
 
 
-@derivatives.register
-@dataclass(frozen=True, repr=False)
 class Perturbed(OfFunction, Pointwise):
     """slope(x) = meanᵢ [F(x + width · nᵢ) − F(x − width · nᵢ)] · nᵢ / (2 width), i = 1 … samples.
 
@@ -109,28 +102,24 @@ class Perturbed(OfFunction, Pointwise):
     1703.03864) for opposite pairs.
     """
 
-    function: Elementwise | None = None
-    width: Number = 1.0
-    samples: int = 16
-    seed: int = 0
-    estimate = True
+    function: PairsFunction = None
+    width: Positive = 1.0
+    samples: Annotated[int, Limits(integer=True, least=1, most=1024)] = 16
+    seed: Seed = 0
+    estimate: ClassVar[bool] = True
 
-    def __post_init__(self) -> None:
-        self.require_function()
-        require_number(self, "width", above=0, may_vary=True)
-        require_number(self, "samples", least=1, most=1024, integer=True)
-        require_seed(self)
+    def bind(self, function: Elementwise) -> Derivative:
+        bound = super().bind(function)
+        require_elementwise(bound.function, "Perturbed")  # type: ignore[attr-defined]
+        return bound
 
     def slope(self, x: Tensor) -> Tensor:
-        if self.function is None:
+        function = self.function
+        if function is None:
             raise unbound(self)
-        estimate = partial(self._estimate, self.function, x)
-        return slope_far_out(estimate, self.function, x, Gaussian.reach * self.width)
-
-    def _estimate(self, function: Elementwise, x: Tensor, at: Tensor) -> Tensor:
-        """The mean of the samples, with the noise of x and the differences of `at`."""
+        at = near_bends(function, x, kernels.Gaussian.reach * self.width)
         slope = torch.zeros_like(x)
         for stream in range(self.samples):
-            normal = normal_field(x, mixed(self.seed ^ 0x85EBCA6B) ^ stream)
-            slope = slope + normal * difference(function, at, self.width * normal)
+            n = normal_field(x, mixed(self.seed ^ 0x85EBCA6B) ^ stream)
+            slope = slope + n * (function(at + self.width * n) - function(at - self.width * n))
         return slope / (2 * self.width * self.samples)

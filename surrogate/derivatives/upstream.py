@@ -1,4 +1,4 @@
-"""Rules that depend on the upstream gradient, around a derivative that supplies the slope.
+"""Rules that depend on the upstream gradient, around another derivative.
 
 Each takes a `derivative` (the straight-through estimator if it is not given) and changes what that
 one reports: limits hold for the gradient that leaves the activation, whatever the slope.
@@ -6,54 +6,43 @@ one reports: limits hold for the gradient that leaves the activation, whatever t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
 
-from surrogate.core.messages import require_bounds, require_number
-from surrogate.core.noise import normal_field, require_seed
-from surrogate.core.numbers import Number
-from surrogate.derivatives.base import Derivative, UpstreamDependent, as_derivative, derivatives
+from surrogate.core.arithmetic import finite, measured
+from surrogate.core.noise import normal_field
+from surrogate.core.numbers import (
+    Limits,
+    NotNegative,
+    OrNone,
+    Positive,
+    Seed,
+    require_one_bound,
+)
+from surrogate.derivatives.algebra import Lower, Upper
+from surrogate.derivatives.base import AnyRule, Derivative, PairsFunction
 from surrogate.derivatives.shapes import Constant, OfFunction, unbound
-from surrogate.functions.base import Elementwise
-
-__all__ = [
-    "EWGS",
-    "Centralise",
-    "ClipNorm",
-    "ClipValue",
-    "GradientNoise",
-    "PreserveNorm",
-    "Towards",
-]
-
-AnyDerivative = Derivative | Elementwise
 
 STRAIGHT_THROUGH = Constant()
 
 
-class Changed(UpstreamDependent):
+class Around(Derivative, register=False):
     """What another derivative reports, changed. A subclass has the formula of `changed`."""
 
-    derivative: Any
+    # A field `derivative` here would come before those of a subclass.
 
-    def __post_init__(self) -> None:
-        given = as_derivative(self.derivative, f"{type(self).__name__}: derivative")
-        object.__setattr__(self, "derivative", given)
-
-    def rule(self, x: Tensor, grad_output: Tensor) -> Tensor:
-        return self.changed(self.derivative.rule(x, grad_output), x, grad_output)
+    def pull(self, saved: Tensor, grad_output: Tensor) -> Tensor:
+        around: Any = self
+        return self.changed(around.derivative.rule(saved, grad_output), saved, grad_output)
 
     def changed(self, grad_input: Tensor, x: Tensor, grad_output: Tensor) -> Tensor:
         """The new grad_input."""
         raise NotImplementedError
 
 
-@derivatives.register
-@dataclass(frozen=True, repr=False)
-class Towards(Changed):
+class Towards(Around):
     """grad_input = derivative(x, g), but 0 where x is out of bounds and the step leads further out.
 
     A step moves x against its gradient, so 0 is reported where x < low and the gradient is
@@ -70,17 +59,13 @@ class Towards(Changed):
     `magic_clamp`, TensorFlow Compression `lower_bound` and `upper_bound` (`identity_if_towards`).
     """
 
-    low: float | None = None
-    high: float | None = None
-    derivative: AnyDerivative = STRAIGHT_THROUGH
+    low: Lower = None
+    high: Upper = None
+    derivative: AnyRule = STRAIGHT_THROUGH
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_bounds(self)
-
-    @property
-    def sign_dependent(self) -> bool:  # type: ignore[override]
-        return as_derivative(self.derivative).sign_dependent
+        require_one_bound(self)
 
     def changed(self, grad_input: Tensor, x: Tensor, grad_output: Tensor) -> Tensor:
         if self.low is not None:
@@ -90,9 +75,7 @@ class Towards(Changed):
         return grad_input
 
 
-@derivatives.register
-@dataclass(frozen=True, repr=False)
-class EWGS(OfFunction, Changed):
+class EWGS(OfFunction, Around):
     """Element-wise gradient scaling: a larger gradient where the step leads away from F(x).
 
         grad_input = derivative(x, g) · (1 + delta · sign(g) · (x − F(x))),  g = grad_output
@@ -108,18 +91,9 @@ class EWGS(OfFunction, Changed):
     Source: Lee et al. 2021 (arXiv 2104.00903).
     """
 
-    delta: Number
-    derivative: AnyDerivative = STRAIGHT_THROUGH
-    function: Elementwise | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_number(self, "delta", least=0, may_vary=True)
-        self.require_function()
-
-    @property
-    def sign_dependent(self) -> bool:  # type: ignore[override]
-        return as_derivative(self.derivative).sign_dependent
+    delta: NotNegative
+    derivative: AnyRule = STRAIGHT_THROUGH
+    function: PairsFunction = None
 
     def changed(self, grad_input: Tensor, x: Tensor, grad_output: Tensor) -> Tensor:
         if self.function is None:
@@ -129,9 +103,7 @@ class EWGS(OfFunction, Changed):
         return grad_input + self.delta * larger
 
 
-@derivatives.register
-@dataclass(frozen=True, repr=False)
-class GradientNoise(Changed):
+class GradientNoise(Around):
     """grad_input = derivative(x, g) + n(x), n Gaussian with standard deviation std.
 
     n does not scale with the upstream gradient, unlike that of `Noisy`, and is the same kind of
@@ -140,41 +112,28 @@ class GradientNoise(Changed):
     Source: Neelakantan et al. 2015 (arXiv 1511.06807). Also: FreeGrad `noise(sigma)`.
     """
 
-    std: Number
-    derivative: AnyDerivative = STRAIGHT_THROUGH
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_number(self, "std", least=0, may_vary=True)
-        require_seed(self)
+    std: NotNegative
+    derivative: AnyRule = STRAIGHT_THROUGH
+    seed: Seed = 0
 
     def changed(self, grad_input: Tensor, x: Tensor, grad_output: Tensor) -> Tensor:
         return grad_input + self.std * normal_field(x, self.seed)
 
 
-@derivatives.register
-@dataclass(frozen=True, repr=False)
-class ClipValue(Changed):
+class ClipValue(Around):
     """grad_input = clamp(derivative(x, g), −limit, limit): no element is larger than the limit.
 
     Source: Mikolov 2012 (doctoral thesis).
     """
 
-    limit: Number
-    derivative: AnyDerivative = STRAIGHT_THROUGH
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_number(self, "limit", above=0, may_vary=True)
+    limit: Positive
+    derivative: AnyRule = STRAIGHT_THROUGH
 
     def changed(self, grad_input: Tensor, x: Tensor, grad_output: Tensor) -> Tensor:
         return grad_input.clamp(-self.limit, self.limit)
 
 
-@derivatives.register
-@dataclass(frozen=True, repr=False)
-class ClipNorm(Changed):
+class ClipNorm(Around):
     """grad_input = r · min(1, limit / ‖r‖), r = derivative(x, g): its norm is at most the limit.
 
     The norm (Euclidean) is that of the whole tensor; under vmap, of each sample.
@@ -182,13 +141,9 @@ class ClipNorm(Changed):
     Source: Pascanu et al. 2013 (arXiv 1211.5063). Also: FreeGrad `clip_norm(max_norm)`.
     """
 
-    limit: Number
-    derivative: AnyDerivative = STRAIGHT_THROUGH
+    limit: Positive
+    derivative: AnyRule = STRAIGHT_THROUGH
     elementwise = False  # type: ignore[override]
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_number(self, "limit", above=0, may_vary=True)
 
     def changed(self, grad_input: Tensor, x: Tensor, grad_output: Tensor) -> Tensor:
         if grad_input.numel() == 0:
@@ -200,9 +155,7 @@ class ClipNorm(Changed):
         )
 
 
-@derivatives.register
-@dataclass(frozen=True, repr=False)
-class PreserveNorm(Changed):
+class PreserveNorm(Around):
     """grad_input = r · ‖g‖ / ‖r‖, r = derivative(x, g): as long as the upstream gradient; 0 for 0.
 
     The norm (Euclidean) is that of the whole tensor; under vmap, of each sample.
@@ -210,7 +163,7 @@ class PreserveNorm(Changed):
     Source: `magic_clamp(preserve_norm=True)`, around `Towards`.
     """
 
-    derivative: AnyDerivative = STRAIGHT_THROUGH
+    derivative: AnyRule = STRAIGHT_THROUGH
     elementwise = False  # type: ignore[override]
 
     def changed(self, grad_input: Tensor, x: Tensor, grad_output: Tensor) -> Tensor:
@@ -222,9 +175,7 @@ class PreserveNorm(Changed):
         return direction * (wanted / length.where(length > 0, 1)) * largest
 
 
-@derivatives.register
-@dataclass(frozen=True, repr=False)
-class Centralise(Changed):
+class Centralise(Around):
     """grad_input = r − mean(r), r = derivative(x, g): the gradient without its mean.
 
     Args:
@@ -234,30 +185,11 @@ class Centralise(Changed):
     Source: Yong et al. 2020 (arXiv 2004.01461). Also: FreeGrad `centralize(dim)`.
     """
 
-    dim: int | None = -1
-    derivative: AnyDerivative = STRAIGHT_THROUGH
+    dim: Annotated[int | None, OrNone(Limits(integer=True))] = -1
+    derivative: AnyRule = STRAIGHT_THROUGH
     elementwise = False  # type: ignore[override]
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.dim is not None:
-            require_number(self, "dim", integer=True)
+    linear = property(lambda self: self.derivative.linear)
 
     def changed(self, grad_input: Tensor, x: Tensor, grad_output: Tensor) -> Tensor:
         return grad_input - grad_input.mean(dim=self.dim, keepdim=True)
-
-
-def measured(gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The largest element, the gradient in units of it, and the norm in units of it.
-
-    In these units, squares neither overflow nor vanish.
-    """
-    largest = gradient.abs().amax()
-    direction = gradient / largest.where(largest > 0, 1)
-    return largest, direction, torch.linalg.vector_norm(direction)
-
-
-def finite(x: Tensor) -> Tensor:
-    """x with ±inf brought back to the largest numbers."""
-    limits = torch.finfo(x.dtype)
-    return x.clamp(limits.min, limits.max)

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from surrogate.derivatives.base import UpstreamDependent
 from surrogate.functions.base import Elementwise
 from surrogate.pair import SurrogateActivation
 
@@ -64,7 +63,22 @@ class Picture(Figure):
 def plot(
     pair: SurrogateActivation, axes: Axes | None = None, *, low: float = -3.0, high: float = 3.0
 ) -> Figure:
-    """The picture of `SurrogateActivation.plot`."""
+    """Draw the function, its true derivative and what is reported, from low to high.
+
+    Jumps are gaps. What depends on the upstream gradient g is drawn for g = 1 and for g = −1,
+    divided by g. The pair is drawn in the mode that it is in.
+
+    Args:
+        pair: what is drawn.
+        axes: matplotlib's, to draw on; a new figure's if not given. That one is not pyplot's: a
+            notebook shows it, and `.savefig(path)` saves it.
+        low, high: the ends of the x axis.
+
+    Raises:
+        ModuleNotFoundError: matplotlib is missing; the message says what to install.
+        TypeError: axes are no such thing.
+        ValueError: low is not below high, or one of them is not finite.
+    """
     if axes is not None and not isinstance(axes, Axes):
         raise TypeError(f"plot: axes must be matplotlib Axes, got {type(axes).__name__}")
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
@@ -116,7 +130,7 @@ def curves(pair: SurrogateActivation, x: Tensor) -> dict[str, Line]:
         "function": pair,
         "true derivative": slope(pair.function),
     }
-    if isinstance(pair.derivative, UpstreamDependent):
+    if not pair.derivative.linear:
         formulas |= {UP: slope(pair, 1.0), DOWN: slope(pair, -1.0)}
     else:
         formulas["reported derivative"] = slope(pair)

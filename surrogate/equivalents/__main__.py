@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from surrogate.diagnostics.check.report import markdown_table
+from surrogate.core.messages import markdown_table
 from surrogate.equivalents.base import Package, entry, equivalent, names, packages
 
 INTRODUCTION = """# Equivalents

@@ -3,36 +3,17 @@
 from __future__ import annotations
 
 import inspect
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
-from surrogate.core.messages import did_you_mean, require_choice, require_number
+from surrogate.core.messages import did_you_mean
+from surrogate.core.numbers import allowed_by
+from surrogate.core.registry import Registry
 from surrogate.pair import SurrogateActivation
-from surrogate.registry import Registry
 
 Entry = Callable[..., SurrogateActivation]
 SomeEntry = TypeVar("SomeEntry", bound=Entry)
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What is allowed of a number, in an annotation: the arguments of `require_number`."""
-
-    above: float = -math.inf
-    least: float = -math.inf
-    below: float = math.inf
-    most: float = math.inf
-    integer: bool = False
-
-
-# A plain float is any finite number.
-Positive = Annotated[float, Limits(above=0)]
-NotNegative = Annotated[float, Limits(least=0)]
-Integer = Annotated[int, Limits(integer=True)]
-Count = Annotated[int, Limits(integer=True, least=1)]
-Seed = Annotated[int, Limits(integer=True, least=0, below=2**32)]
 
 equivalents: Registry[Entry] = Registry("equivalent", dotted=True)
 
@@ -115,22 +96,8 @@ def require_known(name: str, parameters: Mapping[str, Any], known: list[str]) ->
 
 
 def require_types(name: str, entry: Callable[..., object], parameters: Mapping[str, Any]) -> None:
-    """Raise an error that names the parameter unless each is what its annotation says."""
-    owner = type(name, (), dict(parameters))()  # what the checks take the names and values from
+    """Raise an error that names the parameter unless each is what its annotation allows."""
     for parameter, hint in get_type_hints(entry, include_extras=True).items():
-        if parameter not in parameters:
-            continue
-        value, choices = parameters[parameter], get_args(hint)
-        if type(None) in choices:
-            if value is None:
-                continue
-            hint, choices = choices[0], get_args(choices[0])
-        if get_origin(hint) is Literal:
-            require_choice(owner, parameter, choices)
-        elif get_origin(hint) is Annotated:
-            require_number(owner, parameter, **vars(choices[1]))
-        elif hint is float:
-            require_number(owner, parameter)
-        elif not isinstance(value, get_origin(hint) or hint):
-            kind = (get_origin(hint) or hint).__name__
-            raise TypeError(f"{name}: {parameter} must be a {kind}, got {value!r}")
+        allowed = allowed_by(hint)
+        if parameter in parameters and allowed is not None:
+            allowed.check(name, parameter, parameters[parameter])

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from surrogate.derivatives import Constant, Derivative, PreserveNorm, Split, Towards
+from surrogate import derivatives as d
+from surrogate import functions as f
 from surrogate.equivalents.base import Package
-from surrogate.functions import Clamp
 from surrogate.pair import SurrogateActivation
-
-__all__ = ["LowerBound", "lower_bound", "magic_clamp", "upper_bound"]
 
 Gradient = Literal["identity_if_towards", "identity", "disconnected"]
 
@@ -27,29 +25,29 @@ magic = Package("magic_clamp", "Compared by hand with magic-clamp 0.0.4.")
 @compressai
 def LowerBound(bound: float) -> SurrogateActivation:
     """max(x, bound). Reports 1 if x ≥ bound or g < 0, else 0, g the upstream gradient."""
-    return SurrogateActivation(Clamp(low=bound, high=None), Towards(low=bound))
+    return SurrogateActivation(f.Clamp(low=bound, high=None), d.Towards(low=bound))
 
 
 @tensorflow_compression
 def lower_bound(bound: float, gradient: Gradient = "identity_if_towards") -> SurrogateActivation:
     """max(x, bound). Reports 1 if x ≥ bound or g < 0, else 0."""
-    derivatives: dict[str, Derivative] = {
-        "identity_if_towards": Towards(low=bound),
-        "identity": Constant(),
-        "disconnected": Split(Constant(0.0), Constant(), at=bound),
+    derivatives: dict[str, d.Derivative] = {
+        "identity_if_towards": d.Towards(low=bound),
+        "identity": d.Constant(),
+        "disconnected": d.Split(d.Constant(0.0), d.Constant(), at=bound),
     }
-    return SurrogateActivation(Clamp(low=bound, high=None), derivatives[gradient])
+    return SurrogateActivation(f.Clamp(low=bound, high=None), derivatives[gradient])
 
 
 @tensorflow_compression
 def upper_bound(bound: float, gradient: Gradient = "identity_if_towards") -> SurrogateActivation:
     """min(x, bound). Reports 1 if x ≤ bound or g > 0, else 0."""
-    derivatives: dict[str, Derivative] = {
-        "identity_if_towards": Towards(high=bound),
-        "identity": Constant(),
-        "disconnected": Split(Constant(), Constant(0.0), at=bound, tie="left"),
+    derivatives: dict[str, d.Derivative] = {
+        "identity_if_towards": d.Towards(high=bound),
+        "identity": d.Constant(),
+        "disconnected": d.Split(d.Constant(), d.Constant(0.0), at=bound, tie="left"),
     }
-    return SurrogateActivation(Clamp(low=None, high=bound), derivatives[gradient])
+    return SurrogateActivation(f.Clamp(low=None, high=bound), derivatives[gradient])
 
 
 @magic
@@ -61,7 +59,7 @@ def magic_clamp(
 
     With `preserve_norm` the whole is stretched to the norm of g. One of the bounds may be None.
     """
-    derivative = Towards(min_value, max_value)
+    derivative = d.Towards(min_value, max_value)
     return SurrogateActivation(
-        Clamp(min_value, max_value), PreserveNorm(derivative) if preserve_norm else derivative
+        f.Clamp(min_value, max_value), d.PreserveNorm(derivative) if preserve_norm else derivative
     )

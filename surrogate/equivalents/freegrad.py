@@ -6,61 +6,29 @@ import inspect
 from collections.abc import Callable
 from typing import Any, Literal
 
+from surrogate import derivatives as d
+from surrogate import functions as f
 from surrogate.core.messages import did_you_mean
-from surrogate.derivatives import (
-    Box,
-    Centralise,
-    ClipNorm,
-    Constant,
-    Derivative,
-    GradientNoise,
-    Split,
-    Triangle,
-    Uniform,
-)
-from surrogate.equivalents.base import (
-    Integer,
-    NotNegative,
-    Package,
-    Positive,
-    Seed,
-    require_known,
-    require_types,
-)
-from surrogate.functions import (
-    ELU,
-    GELU,
-    Function,
-    Heaviside,
-    Identity,
-    LeakyReLU,
-    ReLU,
-    ReLU6,
-    Sigmoid,
-    SiLU,
-    Softplus,
-    Tanh,
-)
+from surrogate.core.numbers import Integer, NotNegative, Positive, Seed
+from surrogate.equivalents.base import Package, require_known, require_types
 from surrogate.pair import SurrogateActivation
-
-__all__ = ["compose"]
 
 Forward = Literal[
     "Linear", "ReLU", "ReLU6", "LeakyReLU", "ELU", "Tanh",
     "Logistic", "SiLU", "GELU", "Softplus", "Heaviside",
 ]  # fmt: skip
-FORWARDS: dict[str, Function] = {
-    "Linear": Identity(),
-    "ReLU": ReLU(),
-    "ReLU6": ReLU6(),
-    "LeakyReLU": LeakyReLU(0.01),
-    "ELU": ELU(1.0),
-    "Tanh": Tanh(),
-    "Logistic": Sigmoid(),
-    "SiLU": SiLU(),
-    "GELU": GELU(),
-    "Softplus": Softplus(),
-    "Heaviside": Heaviside(at_zero=0.0),
+FORWARDS: dict[str, f.Function] = {
+    "Linear": f.Identity(),
+    "ReLU": f.ReLU(),
+    "ReLU6": f.ReLU6(),
+    "LeakyReLU": f.LeakyReLU(0.01),
+    "ELU": f.ELU(1.0),
+    "Tanh": f.Tanh(),
+    "Logistic": f.Sigmoid(),
+    "SiLU": f.SiLU(),
+    "GELU": f.GELU(),
+    "Softplus": f.Softplus(),
+    "Heaviside": f.Heaviside(at_zero=0.0),
 }
 
 freegrad = Package(
@@ -73,7 +41,7 @@ freegrad = Package(
     distribution="freegrad",
 )
 
-Change = Callable[..., Derivative]
+Change = Callable[..., d.Derivative]
 rules: dict[str, Change] = {}
 
 
@@ -86,7 +54,7 @@ def rule(change: Change) -> Change:
     given = inspect.signature(change, eval_str=True)
 
     def entry(forward: str = "ReLU", **parameters: Any) -> SurrogateActivation:
-        return SurrogateActivation(FORWARDS[forward], change(Constant(), **parameters))
+        return SurrogateActivation(FORWARDS[forward], change(d.Constant(), **parameters))
 
     choice = inspect.Parameter(
         "forward", inspect.Parameter.KEYWORD_ONLY, default="ReLU", annotation=Forward
@@ -99,12 +67,12 @@ def rule(change: Change) -> Change:
     return change
 
 
-def times(derivative: Derivative, factor: Derivative) -> Derivative:
-    return factor if derivative == Constant() else derivative * factor
+def times(derivative: d.Derivative, factor: d.Derivative) -> d.Derivative:
+    return factor if derivative == d.Constant() else derivative * factor
 
 
 @rule
-def identity(derivative: Derivative) -> Derivative:
+def identity(derivative: d.Derivative) -> d.Derivative:
     """The function that is named. Reports 1.
 
     Its name among the package's rules is "d(Linear)".
@@ -113,74 +81,74 @@ def identity(derivative: Derivative) -> Derivative:
 
 
 @rule
-def heaviside(derivative: Derivative) -> Derivative:
+def heaviside(derivative: d.Derivative) -> d.Derivative:
     """The function that is named. Reports 1 if x > 0, else 0.
 
     Its name among the package's rules is "d(ReLU)".
     """
-    return times(derivative, Split(Constant(0.0), Constant(), tie="left"))
+    return times(derivative, d.Split(d.Constant(0.0), d.Constant(), tie="left"))
 
 
 @rule
-def rectangular(derivative: Derivative, a: float = -0.5, b: float = 0.5) -> Derivative:
+def rectangular(derivative: d.Derivative, a: float = -0.5, b: float = 0.5) -> d.Derivative:
     """The function that is named. Reports 1 if a ≤ x ≤ b, else 0."""
-    return times(derivative, Box(a, b))
+    return times(derivative, d.Box(a, b))
 
 
 @rule
-def triangular(derivative: Derivative, width: Positive = 1.0) -> Derivative:
+def triangular(derivative: d.Derivative, width: Positive = 1.0) -> d.Derivative:
     """The function that is named. Reports max(0, 1 − |x| / width)."""
-    return times(derivative, Triangle(width))
+    return times(derivative, d.Triangle(width))
 
 
 @rule
-def scale(derivative: Derivative, s: float = 1.0) -> Derivative:
+def scale(derivative: d.Derivative, s: float = 1.0) -> d.Derivative:
     """The function that is named. Reports s."""
-    return times(derivative, Constant(s))
+    return times(derivative, d.Constant(s))
 
 
 @rule
-def clip_norm(derivative: Derivative, max_norm: Positive = 1.0) -> Derivative:
+def clip_norm(derivative: d.Derivative, max_norm: Positive = 1.0) -> d.Derivative:
     """The function that is named. Reports min(1, max_norm / ‖g‖), ‖g‖ the norm of the whole tensor.
 
     The package's `eps`, below which it takes the norm for eps, is left out.
     """
-    return ClipNorm(max_norm, derivative)
+    return d.ClipNorm(max_norm, derivative)
 
 
 @rule
-def centralize(derivative: Derivative, dim: Integer = -1) -> Derivative:
+def centralize(derivative: d.Derivative, dim: Integer = -1) -> d.Derivative:
     """The function that is named. Reports the gradient g − mean(g) along dim.
 
     The package's `keepdim=False`, which changes what is subtracted from what, is left out.
     """
-    return Centralise(dim, derivative)
+    return d.Centralise(dim, derivative)
 
 
 @rule
-def noise(derivative: Derivative, sigma: NotNegative = 0.1, seed: Seed = 0) -> Derivative:
+def noise(derivative: d.Derivative, sigma: NotNegative = 0.1, seed: Seed = 0) -> d.Derivative:
     """The function that is named. Reports the gradient g + sigma · n, n standard normal."""
-    return GradientNoise(sigma, derivative, seed)
+    return d.GradientNoise(sigma, derivative, seed)
 
 
 @rule
-def full_jam(derivative: Derivative, seed: Seed = 0) -> Derivative:
+def full_jam(derivative: d.Derivative, seed: Seed = 0) -> d.Derivative:
     """The function that is named. Reports u, u from U(0, 1)."""
-    return times(derivative, Uniform(seed=seed))
+    return times(derivative, d.Uniform(seed=seed))
 
 
 @rule
-def positive_jam(derivative: Derivative, seed: Seed = 0) -> Derivative:
+def positive_jam(derivative: d.Derivative, seed: Seed = 0) -> d.Derivative:
     """The function that is named. Reports u if x ≥ 0, else 0, u from U(0, 1)."""
-    return times(derivative, Split(Constant(0.0), Uniform(seed=seed)))
+    return times(derivative, d.Split(d.Constant(0.0), d.Uniform(seed=seed)))
 
 
 @rule
 def rectangular_jam(
-    derivative: Derivative, a: float = -5.0, b: float = 5.0, seed: Seed = 0
-) -> Derivative:
+    derivative: d.Derivative, a: float = -5.0, b: float = 5.0, seed: Seed = 0
+) -> d.Derivative:
     """The function that is named. Reports u if a ≤ x ≤ b, else 0, u from U(0, 1)."""
-    return times(derivative, Uniform(seed=seed) * Box(a, b))
+    return times(derivative, d.Uniform(seed=seed) * d.Box(a, b))
 
 
 @freegrad
@@ -195,7 +163,7 @@ def compose(
     return SurrogateActivation(FORWARDS[forward], composed(rules, seed, parameters))
 
 
-def composed(names: tuple[str, ...], seed: int, parameters: dict[str, Any]) -> Derivative:
+def composed(names: tuple[str, ...], seed: int, parameters: dict[str, Any]) -> d.Derivative:
     """The rules, by name, one after the other."""
     for name in names:
         if name not in rules:
@@ -203,7 +171,7 @@ def composed(names: tuple[str, ...], seed: int, parameters: dict[str, Any]) -> D
     takes = {name: list(inspect.signature(rules[name]).parameters)[1:] for name in names}
     known = [parameter for own in takes.values() for parameter in own]
     require_known("freegrad.compose", parameters, list(dict.fromkeys(known)))
-    derivative: Derivative = Constant()
+    derivative: d.Derivative = d.Constant()
     for place, name in enumerate(names):
         given = {**parameters, "seed": seed + place}
         own = {key: value for key, value in given.items() if key in takes[name]}

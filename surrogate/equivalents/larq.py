@@ -4,30 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from surrogate.derivatives import Box, Constant, MeanMagnitude, Pointwise, Triangle
-from surrogate.derivatives import SwishSign as Swish
-from surrogate.equivalents.base import Limits, NotNegative, Package, Positive
-from surrogate.functions import Heaviside, MagnitudeSign, Sign, Ternary, UniformQuantizer
+from surrogate import derivatives as d
+from surrogate import functions as f
+from surrogate.core.numbers import Limits, NotNegative, Positive
+from surrogate.equivalents.base import Package
 from surrogate.pair import SurrogateActivation
-
-__all__ = [
-    "DoReFa",
-    "MagnitudeAwareSign",
-    "approx_sign",
-    "ste_heaviside",
-    "ste_sign",
-    "ste_tern",
-    "swish_sign",
-]
 
 larq = Package("larq", "Compared by hand with the quantizers of larq 0.14.0, on TensorFlow 2.21.")
 
-SIGN = Sign(at_zero=1.0)
+SIGN = f.Sign(at_zero=1.0)
 
 
-def window(clip_value: float | None) -> Pointwise:
+def window(clip_value: float | None) -> d.Pointwise:
     """The straight-through estimator, inside ±clip_value if that is given."""
-    return Constant() if clip_value is None else Box(-clip_value, clip_value)
+    return d.Constant() if clip_value is None else d.Box(-clip_value, clip_value)
 
 
 @larq
@@ -39,7 +29,7 @@ def ste_sign(clip_value: Positive | None = 1.0) -> SurrogateActivation:
 @larq
 def ste_heaviside(clip_value: Positive | None = 1.0) -> SurrogateActivation:
     """1 if x > 0, else 0. Reports 1 if |x| ≤ clip_value, else 0; 1 everywhere for None."""
-    return SurrogateActivation(Heaviside(at_zero=0.0), window(clip_value))
+    return SurrogateActivation(f.Heaviside(at_zero=0.0), window(clip_value))
 
 
 @larq
@@ -53,19 +43,19 @@ def ste_tern(
     The document leaves the tie open; in the code it has the sign of x. `ternary_weight_networks`,
     which takes the threshold from all of the weights, is left out.
     """
-    return SurrogateActivation(Ternary(threshold_value, at_tie=1.0), window(clip_value))
+    return SurrogateActivation(f.Ternary(threshold_value, at_tie=1.0), window(clip_value))
 
 
 @larq
 def approx_sign() -> SurrogateActivation:
     """1 if x ≥ 0, else −1. Reports 2 · max(0, 1 − |x|)."""
-    return SurrogateActivation(SIGN, Triangle(height=2.0))
+    return SurrogateActivation(SIGN, d.Triangle(height=2.0))
 
 
 @larq
 def swish_sign(beta: Positive = 5.0) -> SurrogateActivation:
     """1 if x ≥ 0, else −1. Reports beta·(2 − beta·x·tanh(beta·x/2)) / (1 + cosh(beta·x))."""
-    return SurrogateActivation(SIGN, Swish(beta))
+    return SurrogateActivation(SIGN, d.SwishSign(beta))
 
 
 @larq
@@ -75,8 +65,8 @@ def MagnitudeAwareSign(clip_value: Positive | None = 1.0) -> SurrogateActivation
 
     So it is not elementwise: the last dimension is that of the channels, and each has its m.
     """
-    inside = MeanMagnitude() if clip_value is None else MeanMagnitude() * window(clip_value)
-    return SurrogateActivation(MagnitudeSign(), inside)
+    inside = d.MeanMagnitude() if clip_value is None else d.MeanMagnitude() * window(clip_value)
+    return SurrogateActivation(f.MagnitudeSign(), inside)
 
 
 @larq
@@ -88,4 +78,4 @@ def DoReFa(
     Rounding ties go to the even multiple. That is `mode="activations"`; the other one normalises
     by all of the weights, and is left out.
     """
-    return SurrogateActivation(UniformQuantizer(k_bit, low=0.0), Box(0.0, 1.0))
+    return SurrogateActivation(f.UniformQuantizer(k_bit, low=0.0), d.Box(0.0, 1.0))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from surrogate.derivatives import Constant, Laplace, Split
-from surrogate.equivalents.base import Count, Package, Positive
-from surrogate.functions import GradedSpike, Heaviside, MultiSpike
+from surrogate import derivatives as d
+from surrogate import functions as f
+from surrogate.core.numbers import Count, Positive
+from surrogate.equivalents.base import Package
 from surrogate.pair import SurrogateActivation
-
-__all__ = ["Spike", "StepPWL"]
 
 lava = Package("lava", "lava-dl's SLAYER. The formulas were read from its code, which was not run.")
 rockpool = Package("rockpool", "Compared by hand with the code of Rockpool 3.1.0.")
@@ -27,11 +26,11 @@ def Spike(
     scale_rho · e^(min(v − threshold, 0) / tau_rho).
     """
     if not graded_spike:
-        rho = Laplace(tau_rho, height=scale_rho / (2 * tau_rho)).shift(threshold)
-        return SurrogateActivation(Heaviside(threshold), rho)
-    rho = Laplace(tau_rho, height=scale_rho).shift(threshold)
+        rho = d.Laplace(tau_rho, height=scale_rho / (2 * tau_rho)).shift(threshold)
+        return SurrogateActivation(f.Heaviside(threshold), rho)
+    rho = d.Laplace(tau_rho, height=scale_rho).shift(threshold)
     return SurrogateActivation(
-        GradedSpike(threshold, scale), Split(rho, Constant(scale_rho), at=threshold)
+        f.GradedSpike(threshold, scale), d.Split(rho, d.Constant(scale_rho), at=threshold)
     )
 
 
@@ -53,6 +52,6 @@ def StepPWL(
     (-1.65, -1.65)
     """
     return SurrogateActivation(
-        MultiSpike(threshold, most=max_spikes_per_dt),
-        Split(Constant(0.0), Constant(1 / threshold), at=threshold - window),
+        f.MultiSpike(threshold, most=max_spikes_per_dt),
+        d.Split(d.Constant(0.0), d.Constant(1 / threshold), at=threshold - window),
     )

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import math
 
-from surrogate.derivatives import Cauchy, Derivative, FastSigmoid, Gaussian, Logistic, Triangle
-from surrogate.equivalents.base import Package, Positive, Seed
-from surrogate.functions import Bernoulli, Heaviside
+from surrogate import derivatives as d
+from surrogate import functions as f
+from surrogate.core.numbers import Positive
+from surrogate.equivalents.base import Package
 from surrogate.pair import SurrogateActivation
-
-__all__ = ["circ", "circ_dist", "heavi_erfc", "logistic", "super_", "tanh", "triangle"]
 
 norse = Package(
     "norse",
-    "Spikes above 0, none at it; `logistic` and `circ_dist` draw them. The package draws anew in "
-    "every pass; here the draws are a fixed random field: each depends on the seed (which the "
-    "package does not have) and on x.",
+    "Spikes above 0, none at it; `logistic` and `circ_dist` draw them: the package draws anew in "
+    "every pass, and so do these, from torch's global generator.",
     distribution="norse",
 )
 
 
-def spike(derivative: Derivative) -> SurrogateActivation:
-    return SurrogateActivation(Heaviside(at_zero=0.0), derivative)
+def spike(derivative: d.Derivative) -> SurrogateActivation:
+    return SurrogateActivation(f.Heaviside(at_zero=0.0), derivative)
 
 
 def super_(alpha: Positive = 100.0) -> SurrogateActivation:
@@ -29,7 +27,7 @@ def super_(alpha: Positive = 100.0) -> SurrogateActivation:
 
     norse 1.1.0 ignores alpha: its code reports 1 / (|x| + 1)².
     """
-    return spike(FastSigmoid(width=1 / alpha))
+    return spike(d.FastSigmoid(width=1 / alpha))
 
 
 norse(super_, "super")
@@ -51,7 +49,7 @@ def heavi_erfc(k: Positive = 100.0) -> SurrogateActivation:
     That is the derivative of the document's ½ + ½ erf(k·x) (it writes erfc, which falls); the
     code's 2/√π · e^(−(k·x)²) leaves out k/2.
     """
-    return spike(Gaussian(width=1 / (math.sqrt(2) * k), height=k / math.sqrt(math.pi)))
+    return spike(d.Gaussian(width=1 / (math.sqrt(2) * k), height=k / math.sqrt(math.pi)))
 
 
 @norse
@@ -67,29 +65,29 @@ def circ(alpha: Positive = 100.0) -> SurrogateActivation:
 @norse
 def triangle(alpha: float = 0.3) -> SurrogateActivation:
     """1 if x > 0, else 0. Reports alpha · max(0, 1 − |x|)."""
-    return spike(Triangle(height=alpha))
+    return spike(d.Triangle(height=alpha))
 
 
 @norse
-def logistic(k: Positive = 100.0, seed: Seed = 0) -> SurrogateActivation:
+def logistic(k: Positive = 100.0) -> SurrogateActivation:
     """1 with probability ½ + ½ tanh(k·x), else 0. Reports (k/2) · (1 − tanh(k·x)²).
 
     The code leaves out k/2.
     """
-    return SurrogateActivation(Bernoulli(width=1 / (2 * k), seed=seed), hyperbolic(k))
+    return SurrogateActivation(f.Bernoulli(width=1 / (2 * k)), hyperbolic(k))
 
 
 @norse
-def circ_dist(alpha: Positive = 100.0, seed: Seed = 0) -> SurrogateActivation:
+def circ_dist(alpha: Positive = 100.0) -> SurrogateActivation:
     """1 with probability ½ + ½ x / √(x² + alpha²), else 0. Reports alpha³ / (alpha² + x²)^1.5."""
-    return SurrogateActivation(Bernoulli(alpha, "algebraic", seed), circle(alpha))
+    return SurrogateActivation(f.Bernoulli(alpha, "algebraic"), circle(alpha))
 
 
-def hyperbolic(k: float) -> Logistic:
+def hyperbolic(k: float) -> d.Logistic:
     """(k/2) · (1 − tanh(k·x)²)."""
-    return Logistic(width=1 / (2 * k), height=k / 2)
+    return d.Logistic(width=1 / (2 * k), height=k / 2)
 
 
-def circle(alpha: float) -> Cauchy:
+def circle(alpha: float) -> d.Cauchy:
     """alpha³ / (alpha² + x²)^1.5."""
-    return Cauchy(width=alpha, power=1.5)
+    return d.Cauchy(width=alpha, power=1.5)

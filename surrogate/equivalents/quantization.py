@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from surrogate.derivatives import EWGS as Scaled
-from surrogate.derivatives import Box
-from surrogate.equivalents.base import Integer, Limits, NotNegative, Package, Positive
-from surrogate.functions import FakeQuantize, Staircase
+from surrogate import derivatives as d
+from surrogate import functions as f
+from surrogate.core.numbers import Integer, Limits, NotNegative, Positive
+from surrogate.equivalents.base import Package
 from surrogate.pair import SurrogateActivation
-
-__all__ = ["EWGS", "fake_quantize"]
 
 torch = Package(
     "torch", "`torch.fake_quantize_per_tensor_affine`, with its arguments.", distribution="torch"
@@ -34,8 +32,8 @@ def fake_quantize(
     low, high = quant_min - zero_point, quant_max - zero_point
     inside = {(True, True): True, (True, False): "left", (False, True): "right"}
     closed = inside.get((low % 2 == 0, high % 2 == 0), False)
-    window = Box((low - 0.5) * scale, (high + 0.5) * scale, closed=closed)
-    return SurrogateActivation(FakeQuantize(scale, zero_point, quant_min, quant_max), window)
+    window = d.Box((low - 0.5) * scale, (high + 0.5) * scale, closed=closed)
+    return SurrogateActivation(f.FakeQuantize(scale, zero_point, quant_min, quant_max), window)
 
 
 @ewgs
@@ -48,4 +46,4 @@ def EWGS(
 
     Rounding ties go to the even multiple. The code expects inputs from 0 to 1.
     """
-    return SurrogateActivation(Staircase(1 / (num_levels - 1)), Scaled(delta))
+    return SurrogateActivation(f.Staircase(1 / (num_levels - 1)), d.EWGS(delta))

@@ -5,14 +5,11 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from surrogate.derivatives import Constant, Derivative, Laplace, PeriodicLaplace, Pointwise, Split
-from surrogate.derivatives import Gaussian as Bell
-from surrogate.equivalents.base import Count, Package, Positive
-from surrogate.functions import Heaviside as Step
-from surrogate.functions import MultiSpike
+from surrogate import derivatives as d
+from surrogate import functions as f
+from surrogate.core.numbers import Count, Positive
+from surrogate.equivalents.base import Package
 from surrogate.pair import SurrogateActivation
-
-__all__ = ["Gaussian", "Heaviside", "MultiGaussian", "PeriodicExponential", "SingleExponential"]
 
 SpikeFunction = Literal["SingleSpike", "MultiSpike", "MaxSpike"]
 
@@ -27,17 +24,17 @@ sinabs = Package(
 
 
 def spikes(
-    derivative: Derivative, threshold: float, spike_fn: str, most: int | None
+    derivative: d.Derivative, threshold: float, spike_fn: str, most: int | None
 ) -> SurrogateActivation:
     if spike_fn == "SingleSpike":
-        return SurrogateActivation(Step(threshold), derivative)
+        return SurrogateActivation(f.Heaviside(threshold), derivative)
     most = most if spike_fn == "MaxSpike" else None
-    return SurrogateActivation(MultiSpike(threshold, most), derivative)
+    return SurrogateActivation(f.MultiSpike(threshold, most), derivative)
 
 
-def density(mean: float, sigma: float, weight: float) -> Pointwise:
+def density(mean: float, sigma: float, weight: float) -> d.Derivative:
     """weight · N(v; mean, sigma)."""
-    return Bell(width=sigma, height=weight / (math.sqrt(2 * math.pi) * sigma)).shift(mean)
+    return d.Gaussian(width=sigma, height=weight / (math.sqrt(2 * math.pi) * sigma)).shift(mean)
 
 
 @sinabs
@@ -51,7 +48,9 @@ def Heaviside(
 
     The document calls the window relative to the threshold; in the code, and here, it is not.
     """
-    derivative = Split(Constant(0.0), Constant(1 / spike_threshold), at=spike_threshold - window)
+    derivative = d.Split(
+        d.Constant(0.0), d.Constant(1 / spike_threshold), at=spike_threshold - window
+    )
     return spikes(derivative, spike_threshold, spike_fn, max_num_spikes_per_bin)
 
 
@@ -99,7 +98,7 @@ def SingleExponential(
 ) -> SurrogateActivation:
     """1 if v ≥ thr, else 0. Reports grad_scale · e^(−|v − thr| / w) / w, w = thr · grad_width."""
     width = spike_threshold * grad_width
-    derivative = Laplace(width, height=grad_scale / width).shift(spike_threshold)
+    derivative = d.Laplace(width, height=grad_scale / width).shift(spike_threshold)
     return spikes(derivative, spike_threshold, spike_fn, max_num_spikes_per_bin)
 
 
@@ -114,7 +113,7 @@ def PeriodicExponential(
     """1 if v ≥ thr, else 0. Reports grad_scale · e^(−d / grad_width), where d is thr − v below thr,
     and above it twice the distance to the nearest multiple of thr.
     """
-    below = Laplace(grad_width, height=grad_scale).shift(spike_threshold)
-    above = PeriodicLaplace(grad_width / 2, height=grad_scale, period=spike_threshold)
-    derivative = Split(below, above, at=spike_threshold)
+    below = d.Laplace(grad_width, height=grad_scale).shift(spike_threshold)
+    above = d.PeriodicLaplace(grad_width / 2, height=grad_scale, period=spike_threshold)
+    derivative = d.Split(below, above, at=spike_threshold)
     return spikes(derivative, spike_threshold, spike_fn, max_num_spikes_per_bin)

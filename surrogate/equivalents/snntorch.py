@@ -4,31 +4,11 @@ from __future__ import annotations
 
 import math
 
-from surrogate.derivatives import (
-    Cauchy,
-    Constant,
-    Derivative,
-    FastSigmoid,
-    Laplace,
-    Logistic,
-    Split,
-    Uniform,
-)
-from surrogate.equivalents.base import Package, Positive, Seed
-from surrogate.functions import Heaviside
+from surrogate import derivatives as d
+from surrogate import functions as f
+from surrogate.core.numbers import Positive, Seed
+from surrogate.equivalents.base import Package
 from surrogate.pair import SurrogateActivation
-
-__all__ = [
-    "LSO",
-    "SFS",
-    "SSO",
-    "atan",
-    "fast_sigmoid",
-    "heaviside",
-    "sigmoid",
-    "spike_rate_escape",
-    "straight_through_estimator",
-]
 
 snntorch = Package(
     "snntorch",
@@ -38,20 +18,20 @@ snntorch = Package(
 )
 
 
-def spike(derivative: Derivative) -> SurrogateActivation:
-    return SurrogateActivation(Heaviside(at_zero=0.0), derivative)
+def spike(derivative: d.Derivative) -> SurrogateActivation:
+    return SurrogateActivation(f.Heaviside(at_zero=0.0), derivative)
 
 
 @snntorch
 def straight_through_estimator() -> SurrogateActivation:
     """1 if x > 0, else 0. Reports 1."""
-    return spike(Constant())
+    return spike(d.Constant())
 
 
 @snntorch
 def fast_sigmoid(slope: Positive = 25) -> SurrogateActivation:
     """1 if x > 0, else 0. Reports 1 / (slope·|x| + 1)²."""
-    return spike(FastSigmoid(width=1 / slope))
+    return spike(d.FastSigmoid(width=1 / slope))
 
 
 @snntorch
@@ -61,7 +41,7 @@ def sigmoid(slope: Positive = 25) -> SurrogateActivation:
     The code computes e^(−slope·x) / (e^(−slope·x) + 1)², which is NaN where the exponential
     overflows (slope·x < −89 in float32): here it is the limit, 0.
     """
-    return spike(Logistic(width=1 / slope, height=slope / 4))
+    return spike(d.Logistic(width=1 / slope, height=slope / 4))
 
 
 @snntorch
@@ -71,25 +51,25 @@ def atan(alpha: Positive = 2.0) -> SurrogateActivation:
     The document's formula has 1/π for alpha/2, unlike the derivative of the function that it
     names, the code, and this.
     """
-    return spike(Cauchy(width=2 / (math.pi * alpha), height=alpha / 2))
+    return spike(d.Cauchy(width=2 / (math.pi * alpha), height=alpha / 2))
 
 
 @snntorch
 def heaviside() -> SurrogateActivation:
     """1 if x > 0, else 0. Reports 1 if x > 0, else 0."""
-    return spike(Split(Constant(0.0), Constant(), tie="left"))
+    return spike(d.Split(d.Constant(0.0), d.Constant(), tie="left"))
 
 
 @snntorch
 def spike_rate_escape(beta: Positive = 1, slope: float = 25) -> SurrogateActivation:
     """1 if x > 0, else 0. Reports slope · e^(−beta·|x − 1|)."""
-    return spike(Laplace(width=1 / beta, height=slope).shift(1))
+    return spike(d.Laplace(width=1 / beta, height=slope).shift(1))
 
 
 @snntorch
 def SFS(slope: Positive = 25, B: float = 1) -> SurrogateActivation:
     """1 if x > 0, else 0. Reports 1 / (slope·|x| + 1)² if x > B, else 0."""
-    return spike(Split(Constant(0.0), FastSigmoid(width=1 / slope), at=B, tie="left"))
+    return spike(d.Split(d.Constant(0.0), d.FastSigmoid(width=1 / slope), at=B, tie="left"))
 
 
 @snntorch
@@ -99,8 +79,8 @@ def SSO(mean: float = 0, variance: Positive = 0.2, seed: Seed = 0) -> SurrogateA
     u is a fixed random field: it depends on the seed (which the package does not have) and on x,
     so that equal inputs get equal noise. The package draws anew in every backward pass.
     """
-    noise = Uniform((mean - 0.5) * variance, (mean + 0.5) * variance, seed)
-    return spike(Split(noise, Constant(), tie="left"))
+    noise = d.Uniform((mean - 0.5) * variance, (mean + 0.5) * variance, seed)
+    return spike(d.Split(noise, d.Constant(), tie="left"))
 
 
 @snntorch
@@ -110,4 +90,4 @@ def LSO(slope: float = 0.1) -> SurrogateActivation:
     In the package `LSO` calls another function and raises a TypeError; its `LeakySpikeOperator`
     raises in the backward pass.
     """
-    return spike(Split(Constant(slope), Constant(), tie="left"))
+    return spike(d.Split(d.Constant(slope), d.Constant(), tie="left"))

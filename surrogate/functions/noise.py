@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from surrogate.core.messages import require_number
+from surrogate.core.arithmetic import divisible
+from surrogate.core.numbers import FixedPositive, Limits
 from surrogate.core.tables import constant_table, look_up
-from surrogate.functions.base import Function, divisible, functions
-
-__all__ = ["PerlinNoise"]
+from surrogate.functions.base import Function
 
 LATTICE_POINTS = 256
 
 
-@functions.register
-@dataclass(frozen=True, repr=False)
 class PerlinNoise(Function):
     """One-dimensional value noise: a fixed random array, joined by smoothstep curves.
 
@@ -40,16 +37,10 @@ class PerlinNoise(Function):
     Source: Perlin 1985 for lattice noise; "a random array with smoothstep interpolation".
     """
 
-    resolution: float = 1.0
-    seed: int = 0
+    resolution: FixedPositive = 1.0
+    seed: Annotated[int, Limits(integer=True, least=0)] = 0
 
-    def __post_init__(self) -> None:
-        require_number(self, "resolution", above=0)
-        require_number(self, "seed", least=0, integer=True)
-
-    @property
-    def period(self) -> float:  # type: ignore[override]
-        return LATTICE_POINTS / self.resolution
+    period = property(lambda self: LATTICE_POINTS / self.resolution)
 
     def value(self, x: Tensor) -> Tensor:
         left, rise, t = self._cell(x)

@@ -3,38 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
 
-from surrogate.core.messages import is_finite
-from surrogate.functions.base import Function, functions
+from surrogate.core.messages import shown
+from surrogate.core.numbers import Allowed, is_finite
+from surrogate.functions.base import Function
 
-__all__ = ["Polynomial"]
+MOST_COEFFICIENTS = 1000
 
 
-@functions.register
-@dataclass(frozen=True, repr=False)
+class Coefficients(Allowed):
+    """One or several finite numbers, as a tuple."""
+
+    def check(self, owner: object, name: str, value: Any) -> tuple[float, ...]:
+        needed = f"Polynomial: {name} must be 1 to {MOST_COEFFICIENTS} finite numbers"
+        if not isinstance(value, (tuple, list)) or not all(map(_is_number, value)):
+            raise TypeError(f"{needed}, got {shown(value)}")
+        if not 0 < len(value) <= MOST_COEFFICIENTS or not all(map(is_finite, value)):
+            raise ValueError(f"{needed}, got {shown(value)}")
+        return tuple(value)
+
+
 class Polynomial(Function):
     """a₀ + a₁x + a₂x² + …, x² by default. Derivative: a₁ + 2a₂x + ….
 
     Values that are beyond the largest number of the dtype are infinite.
 
     Args:
-        coefficients: a₀, a₁, a₂ …: one finite number at least.
+        coefficients: a₀, a₁, a₂ …: 1 to 1000 finite numbers.
     """
 
-    coefficients: tuple[float, ...] = (0.0, 0.0, 1.0)
-
-    def __post_init__(self) -> None:
-        given = self.coefficients
-        needed = "Polynomial: coefficients must be one or several finite numbers"
-        if not isinstance(given, (tuple, list)) or not all(map(_is_number, given)):
-            raise TypeError(f"{needed}, got {given!r}")
-        if not given or not all(map(is_finite, given)):
-            raise ValueError(f"{needed}, got {given!r}")
-        object.__setattr__(self, "coefficients", tuple(given))
+    coefficients: Annotated[tuple[float, ...], Coefficients()] = (0.0, 0.0, 1.0)
 
     def value(self, x: Tensor) -> Tensor:
         return _horner(self.coefficients, x)

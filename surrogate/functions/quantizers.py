@@ -2,67 +2,54 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from surrogate.core.arithmetic import above, below, nan_where_nan
-from surrogate.core.messages import require_number
-from surrogate.core.numbers import Number
-from surrogate.functions.base import PiecewiseConstant, functions
+from surrogate.core.numbers import (
+    Count,
+    FixedNumber,
+    Integer,
+    Limits,
+    NotNegative,
+    Number,
+    Positive,
+)
+from surrogate.functions.base import PiecewiseConstant, stretched
 
 if TYPE_CHECKING:
     from surrogate.core.kernels import Kernel
 
-__all__ = [
-    "Ceil",
-    "FakeQuantize",
-    "Floor",
-    "MultiSpike",
-    "Round",
-    "Ternary",
-    "Trunc",
-    "UniformQuantizer",
-]
 
-
-@functions.register
-@dataclass(frozen=True, repr=False)
 class Round(PiecewiseConstant):
     """round(x), the nearest integer; ties go to the even one. Derivative: 0 almost everywhere."""
 
-    period = 1.0
+    period: ClassVar[Any] = 1.0
 
     def value(self, x: Tensor) -> Tensor:
         return torch.round(x)
 
 
-@functions.register
-@dataclass(frozen=True, repr=False)
 class Floor(PiecewiseConstant):
     """⌊x⌋, the largest integer that is not above x. Derivative: 0 almost everywhere."""
 
-    period = 1.0
+    period: ClassVar[Any] = 1.0
 
     def value(self, x: Tensor) -> Tensor:
         return torch.floor(x)
 
 
-@functions.register
-@dataclass(frozen=True, repr=False)
 class Ceil(PiecewiseConstant):
     """⌈x⌉, the least integer that is not below x. Derivative: 0 almost everywhere."""
 
-    period = 1.0
+    period: ClassVar[Any] = 1.0
 
     def value(self, x: Tensor) -> Tensor:
         return torch.ceil(x)
 
 
-@functions.register
-@dataclass(frozen=True, repr=False)
 class Trunc(PiecewiseConstant):
     """The integer part of x, rounded towards 0. Derivative: 0 almost everywhere."""
 
@@ -70,8 +57,6 @@ class Trunc(PiecewiseConstant):
         return torch.trunc(x)
 
 
-@functions.register
-@dataclass(frozen=True, repr=False)
 class Ternary(PiecewiseConstant):
     """0 if |x| < threshold, the sign of x if |x| > threshold. Derivative: 0 almost everywhere.
 
@@ -80,28 +65,24 @@ class Ternary(PiecewiseConstant):
     Source: Li et al. 2016 (arXiv 1605.04711).
     """
 
-    threshold: Number = 0.5
-    at_tie: float = 0.0
+    threshold: NotNegative = 0.5
+    at_tie: FixedNumber = 0.0
+    inner: ClassVar[tuple[str, ...]] = ("threshold",)
 
-    def __post_init__(self) -> None:
-        require_number(self, "threshold", least=0, may_vary=True)
-        require_number(self, "at_tie")
-
-    @property
-    def straight_outside(self) -> tuple[float, float]:  # type: ignore[override]
-        return -self.threshold, self.threshold
+    straight_outside = property(lambda self: (-self.threshold, self.threshold))
 
     def value(self, x: Tensor) -> Tensor:
         size = x.abs()
         far, near = above(size, self.threshold), below(size, self.threshold)
         return nan_where_nan(x, torch.sign(x) * (far + self.at_tie * (1 - far - near)))
 
+    def placed(self, x: Tensor) -> Tensor:
+        return stretched(x, self.threshold)
+
     def blurred_slope(self, x: Tensor, kernel: Kernel) -> Tensor:
         return kernel.density(x + self.threshold) + kernel.density(x - self.threshold)
 
 
-@functions.register
-@dataclass(frozen=True, repr=False)
 class UniformQuantizer(PiecewiseConstant):
     """The nearest of 2^bits evenly spaced levels from low to high, both included.
 
@@ -117,18 +98,14 @@ class UniformQuantizer(PiecewiseConstant):
     Source: Zhou et al. 2016 (arXiv 1606.06160).
     """
 
-    bits: int = 8
+    bits: Annotated[int, Limits(least=1, most=16, integer=True)] = 8
     low: Number = -1.0
-    high: Number = 1.0
+    high: Annotated[Any, Limits(above="low")] = 1.0
 
-    def __post_init__(self) -> None:
-        require_number(self, "bits", least=1, most=16, integer=True)
-        require_number(self, "low", may_vary=True)
-        require_number(self, "high", above=self.low, may_vary=True)
+    straight_outside = property(lambda self: (self.low, self.high))
 
-    @property
-    def straight_outside(self) -> tuple[float, float]:  # type: ignore[override]
-        return self.low, self.high
+    def placed(self, x: Tensor) -> Tensor:
+        return stretched(x - self.low, self.high - self.low)
 
     def value(self, x: Tensor) -> Tensor:
         steps, length = 2**self.bits - 1, self.high - self.low
@@ -136,8 +113,6 @@ class UniformQuantizer(PiecewiseConstant):
         return self.low + length * (torch.round(place * steps) / steps)
 
 
-@functions.register
-@dataclass(frozen=True, repr=False)
 class FakeQuantize(PiecewiseConstant):
     """(q − zero_point) · scale with the integer q = round(x / scale) + zero_point, clamped to
     [quant_min, quant_max]; ties go to the even integer. Derivative: 0 almost everywhere.
@@ -149,29 +124,24 @@ class FakeQuantize(PiecewiseConstant):
     Source: Jacob et al. 2018 (arXiv 1712.05877).
     """
 
-    scale: Number = 1.0
-    zero_point: int = 0
-    quant_min: int = -128
-    quant_max: int = 127
-
-    def __post_init__(self) -> None:
-        require_number(self, "scale", above=0, may_vary=True)
-        require_number(self, "quant_min", integer=True)
-        require_number(self, "quant_max", above=self.quant_min, integer=True)
-        require_number(self, "zero_point", least=self.quant_min, most=self.quant_max, integer=True)
+    scale: Positive = 1.0
+    zero_point: Annotated[int, Limits(least="quant_min", most="quant_max", integer=True)] = 0
+    quant_min: Integer = -128
+    quant_max: Annotated[int, Limits(above="quant_min", integer=True)] = 127
 
     @property
     def straight_outside(self) -> tuple[float, float]:  # type: ignore[override]
         low, high = self.quant_min - self.zero_point, self.quant_max - self.zero_point
         return low * self.scale, high * self.scale
 
+    def placed(self, x: Tensor) -> Tensor:
+        return stretched(x, self.scale)
+
     def value(self, x: Tensor) -> Tensor:
         q = torch.round(x / self.scale) + self.zero_point
         return (q.clamp(self.quant_min, self.quant_max) - self.zero_point) * self.scale
 
 
-@functions.register
-@dataclass(frozen=True, repr=False)
 class MultiSpike(PiecewiseConstant):
     """How many spikes: ⌊x / threshold⌋, at least 0 and at most `most`. Derivative: 0 almost
     everywhere. At a multiple of the threshold the spike is fired.
@@ -183,17 +153,16 @@ class MultiSpike(PiecewiseConstant):
     Source: sinabs (MultiSpike and MaxSpike).
     """
 
-    threshold: Number = 1.0
-    most: int | None = None
-
-    def __post_init__(self) -> None:
-        require_number(self, "threshold", above=0, may_vary=True)
-        if self.most is not None:
-            require_number(self, "most", least=1, integer=True)
+    threshold: Positive = 1.0
+    most: Count | None = None
+    inner: ClassVar[tuple[str, ...]] = ("threshold",)
 
     @property
     def straight_outside(self) -> tuple[float, float] | None:  # type: ignore[override]
         return None if self.most is None else (self.threshold, self.most * self.threshold)
+
+    def placed(self, x: Tensor) -> Tensor:
+        return stretched(x, self.threshold)
 
     def value(self, x: Tensor) -> Tensor:
         return torch.floor(x / self.threshold).clamp(min=0, max=self.most)

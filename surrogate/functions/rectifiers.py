@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from surrogate.core.arithmetic import above, below, choose, over
-from surrogate.core.evaluate import evaluate, require_floating
-from surrogate.core.messages import Described, require_number
-from surrogate.core.numbers import Number
-from surrogate.functions.base import Function, functions
+from surrogate.core.drawn import Drawn
+from surrogate.core.numbers import FixedNumber, Limits, Number, Positive
+from surrogate.functions.base import Function
 
 if TYPE_CHECKING:
     from surrogate.core.kernels import Kernel
 
-__all__ = ["CELU", "ELU", "SELU", "GradedSpike", "LeakyReLU", "RReLU", "ReLU", "Threshold"]
 
-
-@functions.register
-@dataclass(frozen=True, repr=False)
 class ReLU(Function):
     """max(0, x). Derivative: 1 if x > 0, else 0 (also at the tie x = 0).
 
     Source: Nair & Hinton 2010.
     """
 
-    autograd_keeps = "one"
-    straight_outside = (0.0, 0.0)
+    native: ClassVar[bool] = True
+    straight_outside: ClassVar[Any] = (0.0, 0.0)
 
     def value(self, x: Tensor) -> Tensor:
         return F.relu(x)
@@ -49,20 +43,15 @@ def leaky(x: Tensor, negative_slope: Number) -> Tensor:
     return F.leaky_relu(x, negative_slope)
 
 
-@functions.register
-@dataclass(frozen=True, repr=False)
 class LeakyReLU(Function):
     """x if x > 0, else negative_slope · x. Derivative: 1 if x > 0, else negative_slope.
 
     Source: Maas et al. 2013.
     """
 
-    autograd_keeps = "one"
+    native: ClassVar[bool] = True
     negative_slope: Number = 0.01
-    straight_outside = (0.0, 0.0)
-
-    def __post_init__(self) -> None:
-        require_number(self, "negative_slope", may_vary=True)
+    straight_outside: ClassVar[Any] = (0.0, 0.0)
 
     def value(self, x: Tensor) -> Tensor:
         return leaky(x, self.negative_slope)
@@ -74,58 +63,32 @@ class LeakyReLU(Function):
         return self.negative_slope + (1 - self.negative_slope) * kernel.cumulative(x)
 
 
-@functions.register
-class RReLU(Described, nn.Module):
+def RReLU(lower: float = 1 / 8, upper: float = 1 / 3) -> LeakyReLU:  # noqa: N802
     """x if x > 0, else a · x, with a drawn from U(lower, upper) for each element while training.
 
-    In evaluation a is the mean (lower + upper) / 2, as `torch.nn.RReLU` has it. The draws come
-    from torch's global generator. Derivative: 1 if x > 0, else the a that was drawn.
+    It is `LeakyReLU` with a drawn slope: in evaluation a is the mean (lower + upper) / 2, as
+    `torch.nn.RReLU` has it. The draws come from torch's global generator. Derivative: 1 if x > 0,
+    else the a that was drawn.
 
     Source: Xu et al. 2015 (arXiv 1505.00853).
     """
-
-    straight_outside = (0.0, 0.0)
-
-    def __init__(self, lower: float = 1 / 8, upper: float = 1 / 3) -> None:
-        super().__init__()
-        self.lower, self.upper = lower, upper
-        require_number(self, "upper")
-        require_number(self, "lower", most=upper)
-
-    def forward(self, x: Tensor) -> Tensor:
-        require_floating(x, "RReLU")
-        return evaluate(self._value, x)
-
-    def _value(self, x: Tensor) -> Tensor:
-        if not self.training:
-            return F.leaky_relu(x, (self.lower + self.upper) / 2)
-        hidden = x.detach()  # the slope is constant on each side of 0
-        drawn = torch.empty_like(hidden).uniform_(self.lower, self.upper)
-        return x * choose(above(hidden, 0), 1, drawn)
-
-    def blurred_slope(self, x: Tensor, kernel: Kernel) -> Tensor:
-        """Of the mean over the draws."""
-        return LeakyReLU((self.lower + self.upper) / 2).blurred_slope(x, kernel)
-
-    def __repr__(self) -> str:
-        changed = {"lower": (self.lower, 1 / 8), "upper": (self.upper, 1 / 3)}
-        return f"RReLU({', '.join(f'{k}={v!r}' for k, (v, d) in changed.items() if v != d)})"
+    Limits(fixed=True).check("RReLU", "upper", upper)
+    Limits(most=upper, fixed=True).check("RReLU", "lower", lower)
+    return LeakyReLU(negative_slope=Drawn(lower, upper))
 
 
-@functions.register
-@dataclass(frozen=True, repr=False)
+Function.registry.register(RReLU)
+
+
 class ELU(Function):
     """x if x > 0, else alpha · (eˣ − 1). Derivative: 1 if x > 0, else alpha · eˣ.
 
     Source: Clevert et al. 2016 (arXiv 1511.07289).
     """
 
-    autograd_keeps = "one"
+    native: ClassVar[bool] = True
     alpha: Number = 1.0
-    straight_outside = (-40.0, 0.0)
-
-    def __post_init__(self) -> None:
-        require_number(self, "alpha", may_vary=True)
+    straight_outside: ClassVar[Any] = (-40.0, 0.0)
 
     def value(self, x: Tensor) -> Tensor:
         if isinstance(self.alpha, Tensor):
@@ -136,22 +99,15 @@ class ELU(Function):
         return choose(above(x, 0), 1, self.alpha * torch.exp(x.clamp(max=0)))
 
 
-@functions.register
-@dataclass(frozen=True, repr=False)
 class CELU(Function):
     """x if x > 0, else alpha · (e^(x / alpha) − 1). Derivative: 1 if x > 0, else e^(x / alpha).
 
     Source: Barron 2017 (arXiv 1704.07483).
     """
 
-    alpha: Number = 1.0
+    alpha: Positive = 1.0
 
-    def __post_init__(self) -> None:
-        require_number(self, "alpha", above=0, may_vary=True)
-
-    @property
-    def straight_outside(self) -> tuple[float, float]:  # type: ignore[override]
-        return -40 * self.alpha, 0.0
+    straight_outside = property(lambda self: (-40 * self.alpha, 0.0))
 
     def value(self, x: Tensor) -> Tensor:
         if isinstance(self.alpha, Tensor):
@@ -167,8 +123,6 @@ def _negative_part(x: Tensor) -> Tensor:
     return torch.where(x > 0, 0.0, x)
 
 
-@functions.register
-@dataclass(frozen=True, repr=False)
 class SELU(Function):
     """scale · x if x > 0, else scale · alpha · (eˣ − 1). Derivative: scale if x > 0, else
     scale · alpha · eˣ (scale · alpha at the tie x = 0).
@@ -178,8 +132,8 @@ class SELU(Function):
     Source: Klambauer et al. 2017 (arXiv 1706.02515).
     """
 
-    autograd_keeps = "one"
-    straight_outside = (-40.0, 0.0)
+    native: ClassVar[bool] = True
+    straight_outside: ClassVar[Any] = (-40.0, 0.0)
 
     def value(self, x: Tensor) -> Tensor:
         return F.selu(x)
@@ -189,25 +143,17 @@ class SELU(Function):
         return scale * choose(above(x, 0), 1, alpha * torch.exp(x.clamp(max=0)))
 
 
-@functions.register
-@dataclass(frozen=True, repr=False)
 class Threshold(Function):
     """x if x > threshold, else replacement. Derivative: 1 if x > threshold, else 0.
 
     The arguments are those of `torch.nn.Threshold`, which calls the second one value.
     """
 
-    autograd_keeps = "one"
-    threshold: float = 0.0
-    replacement: float = 0.0
+    native: ClassVar[bool] = True
+    threshold: FixedNumber = 0.0
+    replacement: FixedNumber = 0.0
 
-    def __post_init__(self) -> None:
-        require_number(self, "threshold")
-        require_number(self, "replacement")
-
-    @property
-    def straight_outside(self) -> tuple[float, float]:  # type: ignore[override]
-        return self.threshold, self.threshold
+    straight_outside = property(lambda self: (self.threshold, self.threshold))
 
     def value(self, x: Tensor) -> Tensor:
         return F.threshold(x, self.threshold, self.replacement)
@@ -220,25 +166,18 @@ class Threshold(Function):
         return kernel.cumulative(u) + jump * kernel.density(u)
 
 
-@functions.register
-@dataclass(frozen=True, repr=False)
 class GradedSpike(Function):
     """x / scale if x ≥ threshold, else 0. Derivative: 1 / scale if x ≥ threshold, else 0.
 
     Source: lava (`Spike` with `graded_spike=True`).
     """
 
-    autograd_keeps = "one"
+    native: ClassVar[bool] = True
+    inner: ClassVar[tuple[str, ...]] = ("threshold",)
     threshold: Number = 1.0
-    scale: Number = 1.0
+    scale: Positive = 1.0
 
-    def __post_init__(self) -> None:
-        require_number(self, "threshold", may_vary=True)
-        require_number(self, "scale", above=0, may_vary=True)
-
-    @property
-    def straight_outside(self) -> tuple[float, float]:  # type: ignore[override]
-        return self.threshold, self.threshold
+    straight_outside = property(lambda self: (self.threshold, self.threshold))
 
     def value(self, x: Tensor) -> Tensor:
         return torch.where(x < self.threshold, 0.0, x / self.scale)

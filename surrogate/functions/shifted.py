@@ -6,49 +6,41 @@ adds. Where a clamp is reached, the derivative is 0, also at the tie.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from surrogate.core.arithmetic import above, below, choose
-from surrogate.core.messages import require_number
-from surrogate.core.numbers import Number
-from surrogate.functions.base import Function, functions
+from surrogate.core.arithmetic import above, at_least, below, choose
+from surrogate.core.numbers import Limits, NotNegative, Number
+from surrogate.functions.base import Function
 from surrogate.functions.rectifiers import leaky
-from surrogate.functions.saturating import at_least
-from surrogate.functions.smooth import SiLU
+from surrogate.functions.smooth import SILU
 
 if TYPE_CHECKING:
     from surrogate.core.kernels import Kernel
 
-__all__ = ["FTSwish", "FTSwishPlus", "GeneralReLU", "LiSHT", "LightReLU", "TReLU", "TiltReLU"]
 
-
-@functions.register
-@dataclass(frozen=True, repr=False)
 class LiSHT(Function):
     """x · tanh(x). Derivative: tanh(x) + x · (1 − tanh²(x)).
 
     Source: Roy et al. 2019 (arXiv 1901.05894).
     """
 
-    straight_outside = (-25.0, 25.0)
+    straight_outside: ClassVar[Any] = (-25.0, 25.0)
 
     def value(self, x: Tensor) -> Tensor:
-        near = x.clamp(-1000, 1000)  # further out autograd would meet ∞ · 0
-        return near * torch.tanh(near) + F.relu(x.abs() - near.abs())
+        return x * torch.tanh(x)
 
     def slope(self, x: Tensor) -> Tensor:
-        x = x.clamp(-1000, 1000)
         t = torch.tanh(x)
         return t + x * (1 - t * t)
 
 
-@functions.register
-@dataclass(frozen=True, repr=False)
+LISHT = LiSHT()
+
+
 class LightReLU(Function):
     """min(x · tanh(x) − shift, most), also known as LiSHT+. Derivative: that of LiSHT where the
     value is below `most`, else 0.
@@ -57,11 +49,7 @@ class LightReLU(Function):
     """
 
     shift: Number = 0.46
-    most: Number = 7.5
-
-    def __post_init__(self) -> None:
-        require_number(self, "shift", may_vary=True)
-        require_number(self, "most", above=-float(self.shift), may_vary=True)
+    most: Annotated[Any, Limits(above="-shift")] = 7.5
 
     @property
     def straight_outside(self) -> tuple[float, float]:  # type: ignore[override]
@@ -69,14 +57,12 @@ class LightReLU(Function):
         return -flat, flat
 
     def value(self, x: Tensor) -> Tensor:
-        return -at_least(self.shift - LiSHT().value(x), -self.most)
+        return -at_least(self.shift - LISHT.value(x), -self.most)
 
     def slope(self, x: Tensor) -> Tensor:
-        return LiSHT().slope(x) * below(LiSHT().value(x) - self.shift, self.most)
+        return LISHT.slope(x) * below(LISHT.value(x) - self.shift, self.most)
 
 
-@functions.register
-@dataclass(frozen=True, repr=False)
 class FTSwish(Function):
     """x · s(x) + threshold if x > 0, else threshold. Derivative: that of SiLU if x > 0, else 0.
 
@@ -84,20 +70,15 @@ class FTSwish(Function):
     """
 
     threshold: Number = -0.2
-    straight_outside = (0.0, 45.0)
-
-    def __post_init__(self) -> None:
-        require_number(self, "threshold", may_vary=True)
+    straight_outside: ClassVar[Any] = (0.0, 45.0)
 
     def value(self, x: Tensor) -> Tensor:
-        return SiLU().value(F.relu(x)) + self.threshold
+        return SILU.value(F.relu(x)) + self.threshold
 
     def slope(self, x: Tensor) -> Tensor:
-        return SiLU().slope(x) * above(x, 0)
+        return SILU.slope(x) * above(x, 0)
 
 
-@functions.register
-@dataclass(frozen=True, repr=False)
 class FTSwishPlus(FTSwish):
     """FTSwish(x) − mean_shift (so the default adds 0.1). Derivative: that of FTSwish.
 
@@ -107,16 +88,10 @@ class FTSwishPlus(FTSwish):
     threshold: Number = -0.25
     mean_shift: Number = -0.1
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_number(self, "mean_shift", may_vary=True)
-
     def value(self, x: Tensor) -> Tensor:
         return super().value(x) - self.mean_shift
 
 
-@functions.register
-@dataclass(frozen=True, repr=False)
 class TReLU(Function):
     """max(0, x) + threshold − mean_shift (by default max(0, x) − 0.22: a negative mean_shift adds).
     Derivative: 1 if x > 0, else 0 (also at the tie x = 0).
@@ -124,14 +99,10 @@ class TReLU(Function):
     Source: the fast.ai forum, 2019.
     """
 
-    autograd_keeps = "one"
+    native: ClassVar[bool] = True
     threshold: Number = -0.25
     mean_shift: Number = -0.03
-    straight_outside = (0.0, 0.0)
-
-    def __post_init__(self) -> None:
-        require_number(self, "threshold", may_vary=True)
-        require_number(self, "mean_shift", may_vary=True)
+    straight_outside: ClassVar[Any] = (0.0, 0.0)
 
     def value(self, x: Tensor) -> Tensor:
         return F.relu(x) + (self.threshold - self.mean_shift)
@@ -143,8 +114,6 @@ class TReLU(Function):
         return kernel.cumulative(x)
 
 
-@functions.register
-@dataclass(frozen=True, repr=False)
 class TiltReLU(Function):
     """|x| − 0.79788456 − mean_shift (a negative mean_shift adds). Derivative: the sign of x, 0 at
     the tie x = 0.
@@ -154,12 +123,9 @@ class TiltReLU(Function):
     Source: the fast.ai forum, 2019.
     """
 
-    autograd_keeps = "one"
+    native: ClassVar[bool] = True
     mean_shift: Number = -0.03
-    straight_outside = (0.0, 0.0)
-
-    def __post_init__(self) -> None:
-        require_number(self, "mean_shift", may_vary=True)
+    straight_outside: ClassVar[Any] = (0.0, 0.0)
 
     def value(self, x: Tensor) -> Tensor:
         return x.abs() - (0.79788456 + self.mean_shift)
@@ -171,8 +137,6 @@ class TiltReLU(Function):
         return 2 * kernel.cumulative(x) - 1
 
 
-@functions.register
-@dataclass(frozen=True, repr=False)
 class GeneralReLU(Function):
     """min(x − shift, most) if x > 0, else leak · x − shift. Derivative: leak if x ≤ 0, 1 above, 0
     where the value has reached `most`.
@@ -180,18 +144,11 @@ class GeneralReLU(Function):
     Source: the fast.ai course, 2019; its forum has leak 0.2 and most 12.
     """
 
-    leak: Number = 0.1
+    leak: NotNegative = 0.1
     shift: Number = 0.4
-    most: Number = 6.0
+    most: Annotated[Any, Limits(above="-shift")] = 6.0
 
-    def __post_init__(self) -> None:
-        require_number(self, "leak", least=0, may_vary=True)
-        require_number(self, "shift", may_vary=True)
-        require_number(self, "most", above=-float(self.shift), may_vary=True)
-
-    @property
-    def straight_outside(self) -> tuple[float, float]:  # type: ignore[override]
-        return 0.0, self.most + self.shift
+    straight_outside = property(lambda self: (0.0, self.most + self.shift))
 
     def value(self, x: Tensor) -> Tensor:
         return -at_least(self.shift - leaky(x, self.leak), -self.most)

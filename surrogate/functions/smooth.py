@@ -2,41 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from surrogate.core.arithmetic import above, identity_above
-from surrogate.core.messages import require_choice, require_number
-from surrogate.core.numbers import Number, varies
-from surrogate.functions.base import Function, functions
+from surrogate.core.arithmetic import above, finite, identity_above
+from surrogate.core.numbers import NotNegative, Number, Positive
+from surrogate.functions.base import Function
 
 if TYPE_CHECKING:
     from surrogate.core.kernels import Kernel
-
-__all__ = [
-    "GELU",
-    "BSiLU",
-    "Identity",
-    "LogSigmoid",
-    "Mish",
-    "SiLU",
-    "Sigmoid",
-    "Softplus",
-    "Softsign",
-    "Swish",
-    "Tanh",
-    "Tanhshrink",
-]
-
-
-def _finite(x: Tensor) -> Tensor:
-    """x, but the largest number for infinity, with the derivative 0 there."""
-    largest = torch.finfo(x.dtype).max
-    return x.clamp(-largest, largest)
 
 
 def _softplus(x: Tensor) -> Tensor:
@@ -44,13 +21,11 @@ def _softplus(x: Tensor) -> Tensor:
     return F.softplus(x, threshold=40)  # F.logsigmoid would lose the order in memory
 
 
-@functions.register
-@dataclass(frozen=True, repr=False)
 class Identity(Function):
     """x. Derivative: 1. As an activation it makes the linear baseline."""
 
-    autograd_keeps = "nothing"
-    straight_outside = (0.0, 0.0)
+    native: ClassVar[bool] = True
+    straight_outside: ClassVar[Any] = (0.0, 0.0)
 
     def value(self, x: Tensor) -> Tensor:
         return x
@@ -62,13 +37,11 @@ class Identity(Function):
         return torch.ones_like(x)
 
 
-@functions.register
-@dataclass(frozen=True, repr=False)
 class Sigmoid(Function):
     """s(x) = 1 / (1 + e⁻ˣ). Derivative: s(x) · (1 − s(x))."""
 
-    autograd_keeps = "one"
-    straight_outside = (-40.0, 40.0)
+    native: ClassVar[bool] = True
+    straight_outside: ClassVar[Any] = (-40.0, 40.0)
 
     def value(self, x: Tensor) -> Tensor:
         return torch.sigmoid(x)
@@ -77,13 +50,11 @@ class Sigmoid(Function):
         return torch.sigmoid(x) * torch.sigmoid(-x)
 
 
-@functions.register
-@dataclass(frozen=True, repr=False)
 class Tanh(Function):
     """tanh(x). Derivative: 1 − tanh²(x)."""
 
-    autograd_keeps = "one"
-    straight_outside = (-20.0, 20.0)
+    native: ClassVar[bool] = True
+    straight_outside: ClassVar[Any] = (-20.0, 20.0)
 
     def value(self, x: Tensor) -> Tensor:
         return torch.tanh(x)
@@ -92,29 +63,29 @@ class Tanh(Function):
         return 4 * torch.sigmoid(2 * x) * torch.sigmoid(-2 * x)
 
 
-@functions.register
-@dataclass(frozen=True, repr=False)
 class SiLU(Function):
     """x · s(x). Derivative: s(x) · (1 + x · (1 − s(x))).
 
     Source: Elfwing et al. 2017 (arXiv 1702.03118).
     """
 
-    straight_outside = (-45.0, 45.0)
+    straight_outside: ClassVar[Any] = (-45.0, 45.0)
 
     def value(self, x: Tensor) -> Tensor:
         return identity_above(1000.0, F.silu, x)
 
     def slope(self, x: Tensor) -> Tensor:
-        x = x.clamp(-1000, 1000)
         return torch.sigmoid(x) * (1 + x * torch.sigmoid(-x))
 
-    def slope_times(self, x: Tensor, grad_output: Tensor) -> Tensor:
-        return torch.ops.aten.silu_backward(grad_output, x.clamp(-1000, 1000))
+    def vjp(self, x: Tensor, grad_output: Tensor) -> Tensor:
+        if torch.is_grad_enabled():  # torch's kernel has no derivative of its own
+            return super().vjp(x, grad_output)
+        return torch.ops.aten.silu_backward(grad_output, x)
 
 
-@functions.register
-@dataclass(frozen=True, repr=False)
+SILU = SiLU()
+
+
 class Swish(Function):
     """x · s(beta · x). Derivative: s(z) · (1 + z · (1 − s(z))) with z = beta · x.
 
@@ -123,26 +94,19 @@ class Swish(Function):
     Source: Ramachandran et al. 2017 (arXiv 1710.05941).
     """
 
-    beta: Number = 1.0
+    beta: Positive = 1.0
 
-    def __post_init__(self) -> None:
-        require_number(self, "beta", above=0, may_vary=True)
-
-    @property
-    def straight_outside(self) -> tuple[float, float]:  # type: ignore[override]
-        return -45 / self.beta, 45 / self.beta
+    straight_outside = property(lambda self: (-45 / self.beta, 45 / self.beta))
 
     def value(self, x: Tensor) -> Tensor:
         largest = torch.finfo(x.dtype).max
         return identity_above(largest, lambda x: x * torch.sigmoid(self.beta * x), x)
 
     def slope(self, x: Tensor) -> Tensor:
-        z = (self.beta * x).clamp(-1000, 1000)
+        z = finite(self.beta * x)
         return torch.sigmoid(z) * (1 + z * torch.sigmoid(-z))
 
 
-@functions.register
-@dataclass(frozen=True, repr=False)
 class BSiLU(Function):
     """(x + alpha) · s(x) − alpha / 2. Derivative: s(x) · (1 + (x + alpha) · (1 − s(x))).
 
@@ -152,28 +116,22 @@ class BSiLU(Function):
     """
 
     alpha: Number = 1.67
-    straight_outside = (-45.0, 45.0)
-
-    def __post_init__(self) -> None:
-        require_number(self, "alpha", may_vary=True)
+    straight_outside: ClassVar[Any] = (-45.0, 45.0)
 
     def value(self, x: Tensor) -> Tensor:
-        return SiLU().value(x) + self.alpha * (torch.sigmoid(x) - 0.5)
+        return SILU.value(x) + self.alpha * (torch.sigmoid(x) - 0.5)
 
     def slope(self, x: Tensor) -> Tensor:
-        x = x.clamp(-1000, 1000)
         return torch.sigmoid(x) * (1 + (x + self.alpha) * torch.sigmoid(-x))
 
 
-@functions.register
-@dataclass(frozen=True, repr=False)
 class Mish(Function):
     """x · t with t = tanh(softplus(x)). Derivative: t + x · s(x) · (1 − t²).
 
     Source: Misra 2019 (arXiv 1908.08681).
     """
 
-    straight_outside = (-45.0, 25.0)
+    straight_outside: ClassVar[Any] = (-45.0, 25.0)
 
     # With e = eˣ and n = e (e + 2), t = n / (n + 2): from 25 on it is 1, as precise as float64 is.
 
@@ -190,8 +148,6 @@ class Mish(Function):
         return (n + 4 * x * e * (1 + e) / (n + 2)) / (n + 2)
 
 
-@functions.register
-@dataclass(frozen=True, repr=False)
 class GELU(Function):
     """x · Φ(x), Φ the normal distribution function. Derivative: Φ(x) + x · φ(x).
 
@@ -200,25 +156,20 @@ class GELU(Function):
     Source: Hendrycks & Gimpel 2016 (arXiv 1606.08415).
     """
 
-    approximate: str = "none"
-    straight_outside = (-10.0, 10.0)
-
-    def __post_init__(self) -> None:
-        require_choice(self, "approximate", ("none", "tanh"))
+    approximate: Literal["none", "tanh"] = "none"
+    straight_outside: ClassVar[Any] = (-10.0, 10.0)
 
     def value(self, x: Tensor) -> Tensor:
         return identity_above(100.0, lambda x: F.gelu(x, approximate=self.approximate), x)
 
     def slope(self, x: Tensor) -> Tensor:
-        return self.slope_times(x, torch.ones_like(x))
+        return self.vjp(x, torch.ones_like(x))
 
-    def slope_times(self, x: Tensor, grad_output: Tensor) -> Tensor:
-        x = x.clamp(-100, 100)
+    def vjp(self, x: Tensor, grad_output: Tensor) -> Tensor:
+        x = x.clamp(-100, 100)  # oneDNN's kernel overflows further out
         return torch.ops.aten.gelu_backward(grad_output, x, approximate=self.approximate)
 
 
-@functions.register
-@dataclass(frozen=True, repr=False)
 class Softplus(Function):
     """log(1 + e^(beta · x)) / beta, or x if beta · x > threshold. Derivative: s(beta · x), or 1.
 
@@ -227,28 +178,22 @@ class Softplus(Function):
     Source: Dugas et al. 2001.
     """
 
-    beta: Number = 1.0
-    threshold: Number = 20.0
-
-    def __post_init__(self) -> None:
-        require_number(self, "beta", above=0, may_vary=True)
-        require_number(self, "threshold", least=0, may_vary=True)
+    beta: Positive = 1.0
+    threshold: NotNegative = 20.0
 
     @property
-    def autograd_keeps(self) -> Literal["one", "more"]:  # type: ignore[override]
-        return "one" if self._is_torchs else "more"
-
-    @property
-    def _is_torchs(self) -> bool:
+    def native(self) -> bool:  # type: ignore[override]
         """Whether it is an operator of torch, which overflows at higher thresholds."""
-        return not varies(self) and self.threshold <= 40
+        return (
+            not isinstance(self.beta, Tensor)
+            and not isinstance(self.threshold, Tensor)
+            and (self.threshold <= 40)
+        )
 
-    @property
-    def straight_outside(self) -> tuple[float, float]:  # type: ignore[override]
-        return -40 / self.beta, self.threshold / self.beta
+    straight_outside = property(lambda self: (-40 / self.beta, self.threshold / self.beta))
 
     def value(self, x: Tensor) -> Tensor:
-        if self._is_torchs:
+        if self.native:
             return F.softplus(x, self.beta, self.threshold)
         z = self.beta * x
         return torch.where(z > self.threshold, x, _softplus(z) / self.beta)
@@ -258,13 +203,11 @@ class Softplus(Function):
         return torch.maximum(torch.sigmoid(z), above(z, self.threshold))
 
 
-@functions.register
-@dataclass(frozen=True, repr=False)
 class LogSigmoid(Function):
     """log s(x) = −log(1 + e⁻ˣ). Derivative: s(−x)."""
 
-    autograd_keeps = "one"
-    straight_outside = (-40.0, 40.0)
+    native: ClassVar[bool] = True
+    straight_outside: ClassVar[Any] = (-40.0, 40.0)
 
     def value(self, x: Tensor) -> Tensor:
         return -_softplus(-x)
@@ -273,8 +216,6 @@ class LogSigmoid(Function):
         return torch.sigmoid(-x)
 
 
-@functions.register
-@dataclass(frozen=True, repr=False)
 class Softsign(Function):
     """x / (1 + |x|). Derivative: 1 / (1 + |x|)².
 
@@ -282,20 +223,18 @@ class Softsign(Function):
     """
 
     def value(self, x: Tensor) -> Tensor:
-        x = _finite(x)
+        x = finite(x)  # ∞ / ∞
         return x / (1 + x.abs())
 
     def slope(self, x: Tensor) -> Tensor:
         return (1 + x.abs()) ** -2
 
 
-@functions.register
-@dataclass(frozen=True, repr=False)
 class Tanhshrink(Function):
     """x − tanh(x). Derivative: tanh²(x)."""
 
-    autograd_keeps = "one"
-    straight_outside = (-20.0, 20.0)
+    native: ClassVar[bool] = True
+    straight_outside: ClassVar[Any] = (-20.0, 20.0)
 
     def value(self, x: Tensor) -> Tensor:
         return x - torch.tanh(x)

@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
 
-from surrogate.core.arithmetic import above, choose, nan_where_nan, times
-from surrogate.core.messages import require_choice, require_number
-from surrogate.core.noise import require_seed, uniform_field
-from surrogate.core.numbers import Number
-from surrogate.functions.base import (
-    Function,
-    PiecewiseConstant,
-    divisible,
-    functions,
-    mean_magnitude,
-)
+from surrogate.core.arithmetic import divisible, times
+from surrogate.core.drawn import Drawn
+from surrogate.core.numbers import Choice, FixedNumber, Limits, Number, Positive
+from surrogate.functions.base import Function, PiecewiseConstant, mean_magnitude, stretched
 
 if TYPE_CHECKING:
     from surrogate.core.kernels import Kernel
 
-__all__ = ["Bernoulli", "Heaviside", "MagnitudeSign", "Sign", "SoftStaircase", "Staircase"]
 
-
-@functions.register
-@dataclass(frozen=True, repr=False)
 class Heaviside(PiecewiseConstant):
     """1 if x > threshold, 0 if x < threshold, `at_zero` at the tie. Derivative: 0.
 
@@ -43,15 +31,13 @@ class Heaviside(PiecewiseConstant):
     """
 
     threshold: Number = 0.0
-    at_zero: float = 1.0
+    at_zero: FixedNumber = 1.0
+    inner: ClassVar[tuple[str, ...]] = ("threshold",)
 
-    def __post_init__(self) -> None:
-        require_number(self, "threshold", may_vary=True)
-        require_number(self, "at_zero")
+    straight_outside = property(lambda self: (self.threshold, self.threshold))
 
-    @property
-    def straight_outside(self) -> tuple[float, float]:  # type: ignore[override]
-        return self.threshold, self.threshold
+    def placed(self, x: Tensor) -> Tensor:
+        return x - self.threshold
 
     def value(self, x: Tensor) -> Tensor:
         return _step(x, self.threshold, low=0.0, at_zero=self.at_zero)
@@ -60,19 +46,14 @@ class Heaviside(PiecewiseConstant):
         return kernel.density(x - self.threshold)
 
 
-@functions.register
-@dataclass(frozen=True, repr=False)
 class Sign(PiecewiseConstant):
     """1 if x > 0, −1 if x < 0, `at_zero` at the tie x = 0. Derivative: 0 almost everywhere.
 
     Source: Hubara et al. 2016 (arXiv 1602.02830).
     """
 
-    at_zero: float = 0.0
-    straight_outside = (0.0, 0.0)
-
-    def __post_init__(self) -> None:
-        require_number(self, "at_zero")
+    at_zero: FixedNumber = 0.0
+    straight_outside: ClassVar[Any] = (0.0, 0.0)
 
     def value(self, x: Tensor) -> Tensor:
         return _step(x, 0.0, low=-1.0, at_zero=self.at_zero)
@@ -81,8 +62,6 @@ class Sign(PiecewiseConstant):
         return 2 * kernel.density(x)
 
 
-@functions.register
-@dataclass(frozen=True, repr=False)
 class MagnitudeSign(PiecewiseConstant):
     """mean |x| · (1 if x ≥ 0, else −1), the mean over all dimensions but the last.
 
@@ -93,51 +72,34 @@ class MagnitudeSign(PiecewiseConstant):
     Source: Liu et al. 2018 (arXiv 1808.00278). Also: larq `MagnitudeAwareSign`.
     """
 
-    elementwise = False
+    elementwise: ClassVar[bool] = False
 
     def value(self, x: Tensor) -> Tensor:
         return mean_magnitude(x.detach()) * _step(x, 0.0, low=-1.0, at_zero=1.0)
 
 
-@functions.register
-@dataclass(frozen=True, repr=False)
-class Bernoulli(PiecewiseConstant):
+def Bernoulli(  # noqa: N802
+    width: float = 1.0, law: Literal["logistic", "algebraic"] = "logistic"
+) -> Heaviside:
     """1 with probability P(x / width), else 0: a step with noise. Derivative: 0 almost everywhere.
 
         law="logistic": P(v) = 1 / (1 + exp(−v))        law="algebraic": P(v) = ½ + ½ v / √(1 + v²)
 
-    The draws are a fixed random field, as that of the derivative `Noisy`: each depends on the seed
-    and on the float32 value of x alone. So equal inputs get equal draws, in every mode, dtype and
-    device.
+    It is `Heaviside` with a drawn threshold: the draws are new in each call, in evaluation too,
+    and come from torch's global generator.
 
     Args:
         width: how wide the noise is; the step is hard for width → 0.
         law: of the noise.
-        seed: of the field.
 
     Source: norse (`logistic` and `circ_dist`).
     """
+    Limits(above=0, fixed=True).check("Bernoulli", "width", width)
+    Choice(("logistic", "algebraic")).check("Bernoulli", "law", law)
+    return Heaviside(threshold=Drawn(0.0, width, law, in_eval="draw"))
 
-    width: Number = 1.0
-    law: str = "logistic"
-    seed: int = 0
 
-    def __post_init__(self) -> None:
-        require_number(self, "width", above=0, may_vary=True)
-        require_choice(self, "law", ("logistic", "algebraic"))
-        require_seed(self)
-
-    def value(self, x: Tensor) -> Tensor:
-        v = x / self.width
-        if self.law == "logistic":
-            probability = torch.sigmoid(v)
-        else:
-            v = v.clamp(-1e9, 1e9)  # or its square overflows
-            probability = 0.5 + 0.5 * v / torch.sqrt(1 + v * v)
-        return nan_where_nan(x, above(probability, uniform_field(x, self.seed)))
-
-    def blurred_slope(self, x: Tensor, kernel: Kernel) -> NoReturn:
-        raise ValueError(f"Blurred: {self!r} is noise, which has no blurred derivative")
+Function.registry.register(Bernoulli)
 
 
 def _step(x: Tensor, threshold: Number, low: float, at_zero: float) -> Tensor:
@@ -153,22 +115,18 @@ def _step(x: Tensor, threshold: Number, low: float, at_zero: float) -> Tensor:
     return up - low * down + at_zero * (1 - up + down)
 
 
-@functions.register
-@dataclass(frozen=True, repr=False)
 class Staircase(PiecewiseConstant):
     """step · round(x / step). Derivative: 0 almost everywhere.
 
     It goes through the origin; ties (x an odd multiple of step / 2) go to the even step.
     """
 
-    step: Number = 1.0
+    step: Positive = 1.0
 
-    def __post_init__(self) -> None:
-        require_number(self, "step", above=0, may_vary=True)
+    period = property(lambda self: self.step)
 
-    @property
-    def period(self) -> float:  # type: ignore[override]
-        return self.step
+    def placed(self, x: Tensor) -> Tensor:
+        return stretched(x, self.step)
 
     def value(self, x: Tensor) -> Tensor:
         # Beyond 4 step / ε the numbers are further apart than the steps, and are left as they are:
@@ -180,8 +138,6 @@ class Staircase(PiecewiseConstant):
         return step * torch.round(near / step) + (x - near).detach()
 
 
-@functions.register
-@dataclass(frozen=True, repr=False)
 class SoftStaircase(Function):
     """The staircase with rounded corners: with θ = 2πx / step and r = 1 − softness,
 
@@ -194,16 +150,10 @@ class SoftStaircase(Function):
     ±inf, where it has no limit but for softness = 1, y' is 1, its mean.
     """
 
-    step: Number = 1.0
-    softness: Number = 0.5
+    step: Positive = 1.0
+    softness: Annotated[Any, Limits(above=0, most=1)] = 0.5
 
-    def __post_init__(self) -> None:
-        require_number(self, "step", above=0, may_vary=True)
-        require_number(self, "softness", above=0, most=1, may_vary=True)
-
-    @property
-    def period(self) -> float:  # type: ignore[override]
-        return self.step
+    period = property(lambda self: self.step)
 
     def value(self, x: Tensor) -> Tensor:
         r, angle = 1 - self.softness, self._angle(x)
@@ -211,8 +161,7 @@ class SoftStaircase(Function):
 
     def slope(self, x: Tensor) -> Tensor:
         r, angle = 1 - self.softness, self._angle(x)
-        slope = (1 - r**2) / (1 + 2 * r * angle.cos() + r**2)
-        return choose(above(x.abs(), torch.finfo(x.dtype).max), 1, slope)
+        return (1 - r**2) / (1 + 2 * r * angle.cos() + r**2)
 
     def _angle(self, x: Tensor) -> Tensor:
         """θ, less the turns that are whole: the sine of a large angle would be inaccurate."""

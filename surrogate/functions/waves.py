@@ -2,38 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from surrogate.core.arithmetic import below, choose, nan_where_nan
-from surrogate.core.messages import require_number
-from surrogate.core.numbers import Number
-from surrogate.functions.base import (
-    Function,
-    PiecewiseConstant,
-    divisible,
-    functions,
-)
+from surrogate.core.arithmetic import below, choose, divisible, nan_where_nan
+from surrogate.core.numbers import Positive
+from surrogate.functions.base import Function, PiecewiseConstant, stretched
 
 if TYPE_CHECKING:
     from surrogate.core.kernels import Kernel
 
-__all__ = ["SawtoothWave", "Sin", "Snake", "SquareWave", "TriangleWave"]
 
-
-@functions.register
-@dataclass(frozen=True, repr=False)
 class Sin(Function):
     """sin(x). Derivative: cos(x).
 
     Source: Sitzmann et al. 2020 (arXiv 2006.09661).
     """
 
-    autograd_keeps = "one"
-    period = 2 * torch.pi
+    native: ClassVar[bool] = True
+    period: ClassVar[Any] = 2 * torch.pi
 
     def value(self, x: Tensor) -> Tensor:
         return torch.sin(x)
@@ -45,8 +34,6 @@ class Sin(Function):
         return torch.cos(x) * kernel.characteristic(1.0, x)
 
 
-@functions.register
-@dataclass(frozen=True, repr=False)
 class Snake(Function):
     """x + sin²(frequency · x) / frequency. Derivative: 1 + sin(2 · frequency · x).
 
@@ -55,14 +42,9 @@ class Snake(Function):
     Source: Ziyin et al. 2020 (arXiv 2006.08195).
     """
 
-    frequency: Number = 1.0
+    frequency: Positive = 1.0
 
-    def __post_init__(self) -> None:
-        require_number(self, "frequency", above=0, may_vary=True)
-
-    @property
-    def period(self) -> float:  # type: ignore[override]
-        return torch.pi / self.frequency
+    period = property(lambda self: torch.pi / self.frequency)
 
     def value(self, x: Tensor) -> Tensor:
         y = x + torch.sin(self._angle(x)) ** 2 / self.frequency
@@ -83,8 +65,6 @@ def _phase(x: Tensor, period: float) -> Tensor:
     return part - (1 - below(part, 0.5))
 
 
-@functions.register
-@dataclass(frozen=True, repr=False)
 class TriangleWave(Function):
     """Straight lines between −1 and 1, through the origin and rising there.
 
@@ -96,10 +76,7 @@ class TriangleWave(Function):
     The default period gives slopes of ±1.
     """
 
-    period: Number = 4.0  # type: ignore[assignment]
-
-    def __post_init__(self) -> None:
-        require_number(self, "period", above=0, may_vary=True)
+    period: Positive = 4.0  # type: ignore[assignment]
 
     def value(self, x: Tensor) -> Tensor:
         t = _phase(x, self.period)
@@ -110,26 +87,23 @@ class TriangleWave(Function):
         return (8 * rising - 4) / self.period
 
 
-@functions.register
-@dataclass(frozen=True, repr=False)
 class SquareWave(PiecewiseConstant):
     """1 for x in the first half of each period, −1 in the second. Derivative: 0 almost everywhere.
 
     The halves are [0, period / 2) and [period / 2, period): at a jump the value to its right holds.
     """
 
-    period: Number = 4.0  # type: ignore[assignment]
+    period: Positive = 4.0  # type: ignore[assignment]
+    inner: ClassVar[tuple[str, ...]] = ("period",)
 
-    def __post_init__(self) -> None:
-        require_number(self, "period", above=0, may_vary=True)
+    def placed(self, x: Tensor) -> Tensor:
+        return stretched(x, self.period)
 
     def value(self, x: Tensor) -> Tensor:
         t = _phase(x, self.period)
         return nan_where_nan(t, 1 - 2 * below(t, 0))
 
 
-@functions.register
-@dataclass(frozen=True, repr=False)
 class SawtoothWave(Function):
     """2t with the phase t = x / period, less its whole turns, in [−½, ½). Derivative: 2 / period.
 
@@ -137,10 +111,7 @@ class SawtoothWave(Function):
     where the value is −1 and the derivative still 2 / period.
     """
 
-    period: Number = 4.0  # type: ignore[assignment]
-
-    def __post_init__(self) -> None:
-        require_number(self, "period", above=0, may_vary=True)
+    period: Positive = 4.0  # type: ignore[assignment]
 
     def value(self, x: Tensor) -> Tensor:
         return 2 * _phase(x, self.period)

@@ -11,6 +11,8 @@ from functools import partial
 from torch import nn
 
 from surrogate.core.messages import name_of
+from surrogate.derivatives.base import DerivativeLike
+from surrogate.functions.base import Elementwise
 from surrogate.pair import SurrogateActivation
 from surrogate.text import get
 
@@ -101,3 +103,17 @@ def layer(pair: str | SurrogateActivation) -> type[Layer]:
 
 # A type is pickled by its name; this one has none that leads to it.
 copyreg.pickle(_Layer, lambda made: (layer, (made.given,)))  # type: ignore[arg-type]
+
+
+def with_derivative(derivative: DerivativeLike) -> Callable[[Elementwise], SurrogateActivation]:
+    """Decorator: pair the function below it with a derivative.
+
+    >>> import torch
+    >>> import surrogate
+    >>> @surrogate.with_derivative(lambda x: torch.exp(-x.abs()))
+    ... def spike(x):
+    ...     return (x > 0).to(x)
+    >>> spike(torch.tensor([-2.0, 2.0])).tolist()
+    [0.0, 1.0]
+    """
+    return lambda function: SurrogateActivation(function, derivative)

@@ -11,8 +11,7 @@ from typing import Any, Self
 import torch
 from torch import nn
 
-from surrogate.core.messages import counted
-from surrogate.diagnostics.check.report import aligned
+from surrogate.core.messages import aligned, counted
 from surrogate.models.functional_calls import FunctionalCall
 from surrogate.models.layer import Activation, maker
 from surrogate.models.swap_targets import (

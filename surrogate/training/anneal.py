@@ -12,29 +12,31 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
-from typing import Any
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import nn
 
-from surrogate.core.messages import (
-    described_fields,
-    did_you_mean,
+from surrogate.core.messages import did_you_mean, name_of
+from surrogate.core.numbers import (
+    Allowed,
+    FixedNumber,
+    Held,
+    Limits,
+    Varying,
     is_finite,
-    name_of,
-    require_number,
+    shortest,
 )
-from surrogate.core.numbers import Varying, shortest
-from surrogate.pair import SurrogateActivation, named_pairs
-from surrogate.registry import Registry
+from surrogate.core.parts import Part, described_fields, walk
+from surrogate.core.registry import Registry
+from surrogate.models.named import named_pairs
+from surrogate.pair import SurrogateActivation
 from surrogate.text import read_call
 
-schedules: Registry[type] = Registry("schedule")
 
-
-class Annealed(Varying):
+class Annealed(Held):
     """A number that a schedule moves; it prints as what it is at the time."""
 
     def __init__(self, value: float) -> None:
@@ -45,8 +47,10 @@ class Annealed(Varying):
         return shortest(self)
 
 
-class Schedule(ABC):
+class Schedule(Part, register=False):
     """A number as a function of the progress t, from 0 in the first step to 1 in the last."""
+
+    registry: ClassVar[Registry[Any]] = Registry("schedule")
 
     @abstractmethod
     def __call__(self, t: float) -> float:
@@ -56,33 +60,28 @@ class Schedule(ABC):
         return f"{type(self).__name__.lower()}({described_fields(self)})"
 
 
-@dataclasses.dataclass(frozen=True, repr=False)
-class _Between(Schedule):
+class Between(Schedule, register=False):
     """From start to end."""
 
-    start: float
-    end: float
-
-    def __post_init__(self) -> None:
-        require_number(self, "start")
-        require_number(self, "end")
+    start: FixedNumber
+    end: FixedNumber
 
 
-class Linear(_Between):
+class Linear(Between, name="linear"):
     """start + (end − start) · t."""
 
     def __call__(self, t: float) -> float:
         return self.start + (self.end - self.start) * t
 
 
-class Cosine(_Between):
+class Cosine(Between, name="cosine"):
     """end + (start − end) · (1 + cos πt) / 2: slow at both ends."""
 
     def __call__(self, t: float) -> float:
         return self.end + (self.start - self.end) * (1 + math.cos(math.pi * t)) / 2
 
 
-class Exponential(_Between):
+class Exponential(Between, name="exponential"):
     """start · (end / start)^t: by the same factor at each step.
 
     Raises:
@@ -101,30 +100,32 @@ class Exponential(_Between):
         return self.start * (self.end / self.start) ** t
 
 
-@dataclasses.dataclass(frozen=True, repr=False)
-class Step(Schedule):
+class FiniteNumbers(Allowed):
+    """A tuple of finite numbers, at least one."""
+
+    def check(self, owner: object, name: str, value: Any) -> tuple[float, ...]:
+        numbers = isinstance(value, tuple) and all(
+            isinstance(each, (int, float)) and is_finite(each) for each in value
+        )
+        if not numbers or not value:
+            raise ValueError(f"step: {name} must be a tuple of finite numbers, got {value!r}")
+        return value
+
+
+class Step(Schedule, name="step"):
     """Each of the values for an equal part of the time.
 
     Raises:
         ValueError: there are no values.
     """
 
-    values: tuple[float, ...]
-
-    def __post_init__(self) -> None:
-        if not self.values or not all(_is_finite(value) for value in self.values):
-            raise ValueError(f"step: values must be a tuple of finite numbers, got {self.values!r}")
+    values: Annotated[tuple[float, ...], FiniteNumbers()]
 
     def __call__(self, t: float) -> float:
         return self.values[min(int(t * len(self.values)), len(self.values) - 1)]
 
 
-def _is_finite(value: object) -> bool:
-    return isinstance(value, (int, float)) and is_finite(value)
-
-
-for kind in (Linear, Cosine, Exponential, Step):
-    schedules.register(kind, kind.__name__.lower())
+schedules = Schedule.registry
 
 
 def as_schedule(given: Schedule | str) -> Schedule:
@@ -178,8 +179,7 @@ class Anneal:
                 "Anneal: schedules must map paths to schedules, such as "
                 f"{{'derivative.width': 'linear(1.0, 0.1)'}}, got {schedules!r}"
             )
-        self.steps = steps
-        require_number(self, "steps", least=1, integer=True)
+        self.steps: int = Limits(integer=True, least=1).check("Anneal", "steps", steps)
         self.schedules = {path: as_schedule(given) for path, given in schedules.items()}
         if not self.schedules:
             raise ValueError("Anneal: schedules must name at least one path, got none")
@@ -227,15 +227,12 @@ class Anneal:
 def number_paths(pair: SurrogateActivation) -> list[str]:
     """Where a pair has numbers: `function.step`, `derivative.left.width`, …"""
     sides = {"function": pair.function, "derivative": pair.derivative}
-    return [path for name, side in sides.items() for path in _paths(side, name)]
-
-
-def _paths(part: Any, path: str) -> Iterator[str]:
-    if isinstance(part, (int, float, Varying)) and not isinstance(part, bool):
-        yield path
-    elif dataclasses.is_dataclass(part):
-        for field in dataclasses.fields(part):
-            yield from _paths(getattr(part, field.name), f"{path}.{field.name}")
+    return [
+        ".".join(path)
+        for name, side in sides.items()
+        for path, part in walk(side, name)
+        if isinstance(part, (int, float, Varying)) and not isinstance(part, bool)
+    ]
 
 
 def _require_allowed(pair: SurrogateActivation, path: str, schedule: Schedule) -> None:

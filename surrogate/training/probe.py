@@ -15,7 +15,6 @@ The same under Lightning: `surrogate.training.lightning.ProbeCallback`.
 from __future__ import annotations
 
 import copy
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -27,9 +26,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from surrogate.core.evaluate import is_transformed
-from surrogate.core.messages import name_of, require_number
-from surrogate.pair import SurrogateActivation, named_pairs
+from surrogate.core.messages import name_of
+from surrogate.core.numbers import Limits
+from surrogate.core.torch_private import is_compiler_imported, is_in_backward_pass, is_transformed
+from surrogate.models.named import named_pairs
+from surrogate.pair import SurrogateActivation
 from surrogate.training.recording import QUANTITIES, SATURATED, Distribution, Recording, SiteRecord
 
 GRID = 2001  # points from −10 to 10 on which a pair's largest slope is looked for
@@ -89,10 +90,10 @@ class Probe:
     ) -> None:
         if not isinstance(model, nn.Module):
             raise TypeError(f"Probe: model must be a torch.nn.Module, got {name_of(model)}")
-        self.every, self.samples, self.seed = every, samples, seed
-        require_number(self, "every", least=1, integer=True)
-        require_number(self, "samples", least=1, integer=True)
-        require_number(self, "seed", least=0, integer=True)
+        count, seeds = Limits(integer=True, least=1), Limits(integer=True, least=0)
+        self.every: int = count.check("Probe", "every", every)
+        self.samples: int = count.check("Probe", "samples", samples)
+        self.seed: int = seeds.check("Probe", "seed", seed)
         self.sites = named_pairs(model)
         if not self.sites:
             raise ValueError(
@@ -245,7 +246,7 @@ class _Watch:
         self.key = (probe.seed, probe.epoch, probe.done)
         self.samples = probe.samples
         with ExitStack() as stack:
-            if "torch._dynamo" in sys.modules:  # else nothing can have been compiled
+            if is_compiler_imported():  # else nothing can have been compiled
                 stack.enter_context(torch.compiler.set_stance("force_eager"))
             for number, (name, pair) in enumerate(probe.sites.items()):
                 # Nearest to the pair, whatever other hooks are on it.
@@ -265,7 +266,7 @@ class _Watch:
             return
         nothing = x.detach().new_empty(0)
         call = _Call(self._points(x, number, len(calls)), x.shape, *[nothing] * 6)
-        if torch._C._current_graph_task_id() < 0:  # else checkpointing, which was here before
+        if not is_in_backward_pass():  # else checkpointing, which was here before
             call.read("input", x)
             call.read("output", output)
             call.lowest, call.highest = (each.cpu() for each in extent(output.detach()))

@@ -49,7 +49,8 @@ def network(act: str) -> Network:
     [
         ("tanh", math.tanh),
         ("relu", lambda x: max(x, 0.0)),
-        ("Staircase(step=0.5) / Constant()", lambda x: 0.5 * round(x / 0.5)),
+        # No point is on a tie of this step, of which the last digit would choose the side.
+        ("Staircase(step=0.37) / Constant()", lambda x: 0.37 * round(x / 0.37)),
     ],
 )
 def test_states_are_those_of_the_formulas(act: str, plain: Scalar) -> None:

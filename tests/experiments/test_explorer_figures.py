@@ -21,6 +21,17 @@ def test_a_derivative_that_depends_on_the_gradient_is_drawn_over_it(explorer: Pa
     assert len(seen) == len(up["x"]) - 1  # the gap at 0
 
 
+def test_what_is_linear_in_the_gradient_is_drawn_once(explorer: Page) -> None:
+    """Although it is not pointwise."""
+    text = "ReLU() / Centralise(derivative=Gaussian())"
+    explorer.ask("void (location.hash = hash)", hash=f"pair={quote(text)}")
+    explorer.settle()
+    assert set(explorer.ask("explorer.drawn(-2, 2)")) == {"value", "true", "up"}
+    notes = explorer.ask("document.getElementById('notes').textContent")
+    assert "whole tensors" in notes
+    assert "both signs" not in notes
+
+
 @pytest.mark.parametrize(
     ("text", "what", "jumps"),
     [
@@ -71,7 +82,7 @@ def test_slopes_far_out_are_numbers(explorer: Page, approximate: str) -> None:
 
 
 def test_where_a_map_has_no_values_it_is_empty(explorer: Page) -> None:
-    explorer.ask("void (location.hash = hash)", hash=f"pair={quote('Bernoulli() / Blurred()')}")
+    explorer.ask("void (location.hash = hash)", hash=f"pair={quote('MagnitudeSign() / Blurred()')}")
     explorer.settle()
     ranges = explorer.ask(
         "['true', 'reported']"

@@ -180,7 +180,7 @@ def test_the_whole_catalogue_is_the_default(
     [
         (["--input", "norml(0, 1)"], "error: --input: unknown distribution 'norml'; did you mean"),
         (["--act", "cantr2"], "error: --act: unknown activation 'cantr2'; did you mean 'cantor2'?"),
-        (["--act", "ReLU()"], "error: --act: ReLU is half a pair"),
+        (["--act", "Gaussian()"], "error: --act: Gaussian is half a pair"),
         (["--samples", "0"], "error: --samples must be at least 1, got 0"),
         (["--seed", "-1"], "error: --seed must be at least 0, got -1"),
         (["--import", "nothing.py"], "error: --import nothing.py: FileNotFoundError"),

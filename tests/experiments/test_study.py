@@ -55,6 +55,20 @@ def test_one_seed_is_a_count_and_several_are_the_seeds(words: str, seeds: tuple[
     assert made(*OPTIONS, "--seeds", *words.split()).seeds == seeds
 
 
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("cantor2( depth = 5)", "cantor2(depth=5)"),
+        ("GELU()", "GELU() / Exact()"),
+        ("RReLU(0.1, .3)", "LeakyReLU(negative_slope=Drawn(low=0.1, high=0.3)) / Exact()"),
+        ("ReLU()/Constant(1)", "ReLU() / Constant()"),
+    ],
+)
+def test_a_pair_has_one_name_however_it_is_written(text: str, name: str):
+    for given in (text, name):
+        assert made(*OPTIONS, "--acts", given).acts == (name,)
+
+
 def test_a_file_is_the_same_as_options(tmp_path: Path):
     path = in_file(
         tmp_path,

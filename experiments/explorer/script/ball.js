@@ -30,7 +30,7 @@ function drawBall() {
   const now = Math.min(rolling.step, steps);
   const near = [...paths.true.x, ...paths.reported.x].filter((x) => Math.abs(x) < 12);
   const ends = extent(near, [start - 1, start + 1, state.from, state.to]);
-  const x = middles(...ends, built.function.noisy ? pointsOfNoise : 900);
+  const x = middles(...ends, 900);
   const loss = x.map((each) => (built.function.value(each) - target) ** 2 / 2);
   const height = extent(loss, [0]);
   for (const [name, path] of Object.entries(paths)) {
@@ -40,8 +40,7 @@ function drawBall() {
       xLabel: "x",
       yLabel: "loss ½ (F(x) − target)²",
     });
-    if (built.function.noisy) dots(axes, x, loss, { fill: colour("ink") });
-    else line(axes, x, loss, { stroke: colour("ink"), width: 1.5 });
+    line(axes, x, loss, { stroke: colour("ink"), width: 1.5 });
     axes.pen.globalAlpha = 0.35;
     dots(axes, path.x.slice(0, now + 1), path.loss.slice(0, now + 1), {
       fill: colour(name),

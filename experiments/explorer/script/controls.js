@@ -112,7 +112,7 @@ let edited = null;
 function families(of, kind, depth) {
   const grouped = new Map();
   for (const [name, about] of Object.entries(known[of])) {
-    if (kind === "pointwise" && !about.pointwise) continue;
+    if (["linear", "pointwise"].includes(kind) && !about[kind]) continue;
     if (about.family === "combinations" && depth > 2) continue;
     if (!grouped.has(about.family)) grouped.set(about.family, []);
     grouped.get(about.family).push([name, name]);
@@ -125,7 +125,7 @@ function chosen(of, name, present) {
   const node = structuredClone(known[of][name].start);
   const takesIn =
     known[of][name].family === "combinations" &&
-    known[of][name].parameters.find(({ kind }) => kind === "pointwise" || kind === "derivative");
+    known[of][name].parameters.find(({ kind }) => isDerivative(kind));
   if (takesIn && present) node.arguments[takesIn.name] = present;
   return node;
 }
@@ -186,7 +186,7 @@ function argumentEditor(id, parameter, node, depth) {
   const { name, kind, optional, low, high } = parameter;
   const value = node.arguments[name];
   const set = (given) => (node.arguments[name] = given);
-  if (kind === "function" || kind === "pointwise" || kind === "derivative") {
+  if (kind === "function" || isDerivative(kind)) {
     const of = kind === "function" ? "functions" : "derivatives";
     const none = optional
       ? kind === "function"

@@ -10,20 +10,19 @@ const wholeTensors = () =>
 /** Value and slopes from `from` to `to`: lines, and which of them are noise. */
 function sampled(built, from, to) {
   const [computed, reported] = [built.function, built.derivative];
-  const isNoisy = computed.noisy || reported.noisy;
-  const x = middles(from, to, isNoisy ? pointsOfNoise : pointsShown);
+  const x = middles(from, to, reported.noisy ? pointsOfNoise : pointsShown);
   const line = (formula, noisy) => ({
     ...(noisy ? { x, y: x.map(formula) } : withGaps(formula, x)),
     noisy,
   });
-  const lines = { value: line(computed.value, computed.noisy), true: line(computed.slope) };
-  if (!reported.rule) return { ...lines, up: line(reported.slope, reported.noisy) };
-  // What is reported over g, for either sign of it.
+  const lines = { value: line(computed.value), true: line(computed.slope) };
+  if (reported.slope) return { ...lines, up: line(reported.slope, reported.noisy) };
+  // What is reported over g, for either sign of it, if that makes a difference.
   const over = (g) =>
     wholeTensors().length
       ? { x, y: reportedAt(built, x, g).map((each) => each / g), noisy: reported.noisy }
       : line((each) => reportedAt(built, [each], g)[0] / g, reported.noisy);
-  return { ...lines, up: over(1), down: over(-1) };
+  return { ...lines, up: over(1), ...(reported.linear ? {} : { down: over(-1) }) };
 }
 
 function drawCurves() {
@@ -81,7 +80,7 @@ function drawCurves() {
 function tellNotes(built) {
   const notes = [];
   if (current.problem) notes.push(`The library refuses this pair: ${current.problem}.`);
-  if (built.derivative.rule)
+  if (!isLinear(built.derivative))
     notes.push(
       "What is reported depends on the upstream gradient g: it is shown over g, for both signs.",
     );
@@ -90,8 +89,6 @@ function tellNotes(built) {
     notes.push(
       `${whole.join(", ")} looks at whole tensors: here, at that of all points of the figure.`,
     );
-  if (state.pair.includes("RReLU("))
-    notes.push("RReLU is shown as in evaluation; in training its slope is drawn at random.");
   if (state.pair.includes("Learnable("))
     notes.push("A learned number is shown at the value that it starts from.");
   if (isSampled(current.nodes.function) || isSampled(current.nodes.derivative))

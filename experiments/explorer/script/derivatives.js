@@ -2,10 +2,11 @@
 // namesake, with its own parts built already, and the pair's function.
 
 /**
- * A derivative has a slope, or, if it depends on the upstream gradient, a rule for all of a tensor.
+ * A derivative that is pointwise has a slope, any other one a rule for all of a tensor.
  * @typedef {object} Derivative
  * @property {(x: number) => number} [slope]
  * @property {(x: number[], gradient: number[]) => number[]} [rule]
+ * @property {boolean} [linear]   whether the rule is, in the upstream gradient
  * @property {number} [area]      ∫ slope, if it is known in closed form
  * @property {number} [peak]      the largest |slope|
  * @property {boolean} [noisy]
@@ -21,6 +22,26 @@ function report(derivative, x, gradient) {
 }
 
 const noisy = (...parts) => parts.some((part) => part && part.noisy);
+const isLinear = (derivative) => Boolean(derivative.slope || derivative.linear);
+
+/**
+ * What `combine` makes of what the parts report at `inward(x)`: pointwise, or linear, if all of
+ * them are.
+ * @returns {Derivative}
+ */
+function combination(parts, combine, inward = (x) => x) {
+  const about = { noisy: noisy(...parts) };
+  if (parts.every((part) => part.slope)) {
+    const slope = (x) => combine(parts.map((part) => part.slope(inward(x))), x);
+    return { ...about, slope };
+  }
+  const rule = (x, gradient) => {
+    const at = x.map(inward);
+    const reported = parts.map((part) => report(part, at, gradient));
+    return x.map((each, i) => combine(reported.map((list) => list[i]), each));
+  };
+  return { ...about, rule, linear: parts.every(isLinear) };
+}
 
 // The true ones, and simple shapes
 
@@ -114,14 +135,21 @@ derivatives.Cosines = ({ period, terms, height }) => ({
 
 // Blurred and perturbed functions; the convolution is in blurred.js
 
+/** The function. Throws if it can't be evaluated at other places for each element by itself. */
+function requireElementwise(given, owner) {
+  if (given.elementwise === false) {
+    throw new Error(`${owner} evaluates the function at other places, but it is not elementwise`);
+  }
+  return given;
+}
+
 derivatives.Blurred = ({ function: given, width, kernel }, own) => {
-  const blurred = given ?? own;
-  if (blurred.noisy) throw new Error("Blurred: noise has no blurred derivative");
-  return { slope: blurredSlope(blurred.value, kernels[kernel], width) };
+  const { value } = requireElementwise(given ?? own, "Blurred");
+  return { slope: blurredSlope(value, kernels[kernel], width) };
 };
 
 derivatives.Perturbed = ({ function: given, width, samples, seed }, own) => {
-  const { value } = given ?? own;
+  const { value } = requireElementwise(given ?? own, "Perturbed");
   return {
     slope: (x) => {
       let total = 0;
@@ -137,13 +165,14 @@ derivatives.Perturbed = ({ function: given, width, samples, seed }, own) => {
 
 // Noise
 
-derivatives.Noisy = ({ derivative, std, at, seed }) => ({
-  slope: (x) => {
-    const noise = std * normalField(x, seed);
-    return at === "input" ? derivative.slope(x + noise) : derivative.slope(x) + noise;
-  },
-  noisy: std > 0 || derivative.noisy,
-});
+derivatives.Noisy = ({ derivative, std, at, seed }) => {
+  const noise = (x) => std * normalField(x, seed);
+  const combined =
+    at === "input"
+      ? combination([derivative], ([slope]) => slope, (x) => x + noise(x))
+      : derivatives.Sum({ left: derivative, right: { slope: noise } });
+  return { ...combined, noisy: std > 0 || derivative.noisy };
+};
 
 derivatives.Uniform = ({ low, high, seed }) => ({
   slope: (x) => low + (high - low) * uniformField(x, seed),
@@ -152,24 +181,20 @@ derivatives.Uniform = ({ low, high, seed }) => ({
 
 // What depends on the upstream gradient
 
-/** An upstream-dependent derivative that does the same at each element. */
-const elementwise = (formula, isNoisy = false) => ({
-  rule: (x, gradient) => x.map((each, i) => formula(each, gradient[i])),
-  noisy: isNoisy,
-});
-
 derivatives.Directional = ({ left, right, width }, own) => {
-  const secant = (reach) => (x) => (own.value(x + reach) - own.value(x)) / reach;
-  const leftSlope = left ? left.slope : secant(-width);
-  const rightSlope = right ? right.slope : secant(width);
-  return elementwise(
-    (x, gradient) => {
-      const toLeft = Math.max(gradient * leftSlope(x), 0);
-      const toRight = Math.min(gradient * rightSlope(x), 0);
+  const secant = (reach) => {
+    const { value } = requireElementwise(own, "Directional without left and right");
+    return { slope: (x) => (value(x + reach) - value(x)) / reach };
+  };
+  const sides = [left ?? secant(-width), right ?? secant(width)];
+  const rule = (x, gradient) => {
+    const [goingLeft, goingRight] = sides.map((side) => report(side, x, gradient));
+    return x.map((_, i) => {
+      const [toLeft, toRight] = [Math.max(goingLeft[i], 0), Math.min(goingRight[i], 0)];
       return toLeft >= -toRight ? toLeft : toRight;
-    },
-    noisy(left, right),
-  );
+    });
+  };
+  return { rule, noisy: noisy(left, right) };
 };
 
 /** What another derivative reports, changed: change(reported, x, gradient) of whole tensors. */
@@ -220,75 +245,54 @@ derivatives.PreserveNorm = ({ derivative }) =>
   });
 
 // Of a vector, which has one dimension to take the mean over.
-derivatives.Centralise = ({ derivative }) =>
-  changed(derivative, (reported) => {
+derivatives.Centralise = ({ derivative }) => ({
+  ...changed(derivative, (reported) => {
     const mean = reported.reduce((sum, each) => sum + each, 0) / reported.length;
     return reported.map((each) => each - mean);
-  });
+  }),
+  linear: isLinear(derivative),
+});
 
 // Combinations
 
-/** combine(slopes) of parts, or, if one depends on the upstream gradient, combine(gradients). */
-function sumOf(left, right) {
-  if (left.slope && right.slope) {
-    const area = left.area + right.area;
-    return {
-      slope: (x) => left.slope(x) + right.slope(x),
-      area: Number.isNaN(area) ? undefined : area,
-      noisy: noisy(left, right),
-    };
-  }
-  return {
-    rule: (x, gradient) => {
-      const other = report(right, x, gradient);
-      return report(left, x, gradient).map((each, i) => each + other[i]);
-    },
-    noisy: noisy(left, right),
-  };
-}
+derivatives.Sum = ({ left, right }) => ({
+  ...combination([left, right], ([first, second]) => first + second),
+  area: left.area === undefined || right.area === undefined ? undefined : left.area + right.area,
+});
 
-derivatives.Sum = ({ left, right }) => sumOf(left, right);
-
+// Left can be any rule; the rule of right, if it has no slope, takes what left reports.
 derivatives.Product = ({ left, right }) => {
-  if (left.slope && right.slope) {
-    return { slope: (x) => left.slope(x) * right.slope(x), noisy: noisy(left, right) };
-  }
-  const [rule, factor] = right.slope ? [left, right] : [right, left];
-  if (!factor.slope) throw new Error("two that depend on the upstream gradient have no product");
-  return changed(
-    rule,
-    (reported, x) => reported.map((each, i) => each * factor.slope(x[i])),
-    factor.noisy,
-  );
+  const combined = combination([left, right], ([first, second]) => first * second);
+  if (combined.slope) return combined;
+  return { ...combined, rule: (x, gradient) => report(right, x, report(left, x, gradient)) };
 };
 
-derivatives.Multiple = ({ factor, derivative }) =>
-  derivative.slope
-    ? {
-        ...derivative,
-        slope: (x) => factor * derivative.slope(x),
-        area: derivative.area && factor * derivative.area,
-        peak: derivative.peak && Math.abs(factor) * derivative.peak,
-      }
-    : changed(derivative, (reported) => reported.map((each) => factor * each));
-
-derivatives.Split = ({ left, right, at, tie }) => ({
-  slope: (x) => (x < at || (tie === "left" && x === at) ? left : right).slope(x),
-  noisy: noisy(left, right),
+derivatives.Multiple = ({ factor, derivative }) => ({
+  ...combination([derivative], ([reported]) => factor * reported),
+  area: derivative.area && factor * derivative.area,
+  peak: derivative.peak && Math.abs(factor) * derivative.peak,
 });
 
-derivatives.Shift = ({ derivative, distance }) => ({
-  ...derivative,
-  slope: (x) => derivative.slope(x - distance),
+derivatives.Split = ({ left, right, at, tie }) => {
+  const isLeft = tie === "right" ? (x) => x < at : (x) => !(x > at);
+  return combination([left, right], ([below, above], x) => (isLeft(x) ? below : above));
+};
+
+/** The derivative, evaluated elsewhere. */
+const moved = (derivative, inward) => ({
+  ...combination([derivative], ([reported]) => reported, inward),
+  area: derivative.area,
+  peak: derivative.peak,
 });
+
+derivatives.Shift = ({ derivative, distance }) => moved(derivative, (x) => x - distance);
 
 derivatives.Scale = ({ derivative, width }) => ({
-  ...derivative,
-  slope: (x) => derivative.slope(x / width),
+  ...moved(derivative, (x) => x / width),
   area: derivative.area && width * derivative.area,
 });
 
-derivatives.Mirror = ({ derivative }) => ({ ...derivative, slope: (x) => derivative.slope(-x) });
+derivatives.Mirror = ({ derivative }) => moved(derivative, (x) => -x);
 
 derivatives.Clip = ({ derivative, low, high }) => ({
   slope: (x) => clamp(derivative.slope(x), low ?? -Infinity, high ?? Infinity),
@@ -301,7 +305,7 @@ derivatives.Normalise = ({ derivative, measure }) => {
   if (!Number.isFinite(amount) || amount === 0) {
     throw new Error(`normalise: the ${measure} is ${amount}: no multiple has 1`);
   }
-  return { ...derivatives.Multiple({ factor: 1 / amount, derivative }) };
+  return derivatives.Multiple({ factor: 1 / amount, derivative });
 };
 
 /** Area or peak by the midpoint rule in t, where x = sinh(t): fine at 0, and far-reaching. */

@@ -5,7 +5,7 @@
  * @typedef {object} Elementwise
  * @property {(x: number) => number} value
  * @property {(x: number) => number} slope  the true derivative
- * @property {boolean} [noisy]              whether neighbours have nothing to do with each other
+ * @property {boolean} [elementwise]        false if it depends on other elements too
  */
 
 /** @type {Record<string, (given: any) => Elementwise>} */
@@ -23,15 +23,9 @@ functions.Heaviside = ({ threshold, at_zero }) => flat((x) => step(x - threshold
 functions.Sign = ({ at_zero }) => flat((x) => step(x, -1, at_zero));
 
 // Of a vector, whose means are over no other dimension.
-functions.MagnitudeSign = () => flat((x) => Math.abs(x) * step(x, -1, 1));
-
-functions.Bernoulli = ({ width, law, seed }) => ({
-  ...flat((x) => {
-    const v = x / width;
-    const probability = law === "logistic" ? sigmoid(v) : 0.5 + (0.5 * v) / Math.hypot(1, v);
-    return probability > uniformField(x, seed) ? 1 : 0;
-  }),
-  noisy: true,
+functions.MagnitudeSign = () => ({
+  ...flat((x) => Math.abs(x) * step(x, -1, 1)),
+  elementwise: false,
 });
 
 functions.Staircase = ({ step }) => flat((x) => step * roundEven(x / step));
@@ -136,10 +130,6 @@ functions.LeakyReLU = ({ negative_slope }) => ({
   value: (x) => (x > 0 ? x : negative_slope * x),
   slope: (x) => (x > 0 ? 1 : negative_slope),
 });
-
-// In evaluation.
-functions.RReLU = ({ lower, upper }) =>
-  functions.LeakyReLU({ negative_slope: (lower + upper) / 2 });
 
 functions.ELU = ({ alpha }) => ({
   value: (x) => (x > 0 ? x : alpha * Math.expm1(x)),

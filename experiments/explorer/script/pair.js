@@ -12,12 +12,12 @@ function buildFunction(node) {
 function buildDerivative(node, ownFunction) {
   const make = own(derivatives, node.name);
   if (make) return make(builtArguments(node, ownFunction), ownFunction);
-  const { x, up, down, pointwise } = known.samples.derivatives[node.name];
+  const { x, up, down, linear, pointwise } = known.samples.derivatives[node.name];
   const [rising, falling] = [interpolated(x, up), interpolated(x, down)];
   if (pointwise) return { slope: rising };
-  return elementwise((at, gradient) =>
-    gradient > 0 ? gradient * rising(at) : -gradient * falling(at),
-  );
+  const reported = (at, gradient) =>
+    gradient > 0 ? gradient * rising(at) : -gradient * falling(at);
+  return { rule: (list, gradients) => list.map((at, i) => reported(at, gradients[i])), linear };
 }
 
 function builtArguments(node, ownFunction) {
@@ -26,8 +26,7 @@ function builtArguments(node, ownFunction) {
     const value = node.arguments[name];
     if (value === null) built[name] = null;
     else if (kind === "function") built[name] = buildFunction(value);
-    else if (kind === "pointwise" || kind === "derivative")
-      built[name] = buildDerivative(value, ownFunction);
+    else if (isDerivative(kind)) built[name] = buildDerivative(value, ownFunction);
     else built[name] = settled(value);
   }
   return built;

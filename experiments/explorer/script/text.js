@@ -103,6 +103,7 @@ class PairReader extends Reader {
       });
     }
     const computed = this.call("functions");
+    if (this.next.kind === "end") return { function: computed, derivative: part("Exact", {}) };
     this.need("/");
     const reported = this.sum();
     this.end();
@@ -162,6 +163,7 @@ class PairReader extends Reader {
       this.take();
       return this.learned();
     }
+    if (this.next.value === "Drawn") throw new TextError("drawn numbers can't be shown here");
     this.place = start;
     return undefined;
   }
@@ -230,7 +232,7 @@ class PairReader extends Reader {
     if (this.next.kind === "word" && Object.hasOwn(words, this.next.value))
       return words[this.take().value];
     if (kind === "function") return this.call("functions");
-    if (kind === "pointwise" || kind === "derivative") return this.sum();
+    if (isDerivative(kind)) return this.sum();
     if (this.skip("(")) {
       const list = [];
       while (!this.is(")")) {
@@ -256,17 +258,28 @@ function multiplied(left, right) {
     throw new TextError("derivatives combine by a + b, a - b, a * b and number * a");
   if (isNumber(left)) return part("Multiple", { factor: left, derivative: right });
   if (isNumber(right)) return part("Multiple", { factor: right, derivative: left });
-  return part("Product", { left, right });
+  if (isA("pointwise", right)) return part("Product", { left, right });
+  if (isA("pointwise", left)) return part("Product", { left: right, right: left });
+  throw new TextError("a product is of two derivatives of which one is pointwise");
 }
 
 /** The number, whether it is learned or not. */
 const settled = (value) =>
   value !== null && typeof value === "object" && "learned" in value ? value.learned : value;
 
-const isPointwise = (node) =>
-  aboutOf(node).pointwise &&
-  (!combining.includes(node.name) ||
-    Object.values(node.arguments).every((each) => !isNode(each) || isPointwise(each)));
+/** Whether an argument of this kind is a derivative. */
+const isDerivative = (kind) => ["derivative", "linear", "pointwise"].includes(kind);
+
+/** Whether a derivative is "linear" or "pointwise": if it can be, and its parts are. */
+function isA(kind, node) {
+  const parts = Object.values(node.arguments).filter(isNode);
+  if (node.name === "DerivativeOf" && kind === "pointwise") {
+    return parts.every((each) => aboutOf(each).has_slope);
+  }
+  return (
+    aboutOf(node)[kind] && parts.every((each) => each.of === "functions" || isA(kind, each))
+  );
+}
 
 /** Throws a TextError unless the library would take the node: each argument in its limits. */
 function check(node) {
@@ -302,8 +315,8 @@ function refusal(parameter, value, node) {
     return broken ? `${broken.word} ${broken.sign < 0 ? "−" : ""}${broken.other}` : "";
   }
   if (!isNode(value) || (value.of === "functions") !== (kind === "function")) return `a ${kind}`;
-  const anyWillDo = kind !== "pointwise" || combining.includes(node.name) || isPointwise(value);
-  return anyWillDo ? "" : "independent of the upstream gradient";
+  if (kind === "linear" && !isA(kind, value)) return "independent of the upstream gradient";
+  return kind === "pointwise" && !isA(kind, value) ? "pointwise" : "";
 }
 
 /** Whether a number keeps a limit that another argument sets. */

@@ -6,32 +6,33 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
-from surrogate.core.messages import counted, require_number
+from surrogate.core.messages import aligned, counted
+from surrogate.core.numbers import FixedPositive, Limits
+from surrogate.core.parts import Part
 from surrogate.diagnostics.audit.smoothing import Estimate, divided
-from surrogate.diagnostics.check.report import aligned
 
 Kind = Literal["total", "layer", "input", "output"]
 
 STEPS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 
 
-@dataclass(frozen=True)
-class Settings:
+NotNegativeInteger = Annotated[int, Limits(integer=True, least=0)]
+
+
+class Settings(Part):
     """How an audit is made: the numbers of `surrogate.audit`."""
 
-    sigma: float = 0.003
-    pairs: int = 64
-    layer_pairs: int = 8
+    sigma: FixedPositive = 0.003
+    pairs: NotNegativeInteger = 64
+    layer_pairs: NotNegativeInteger = 8
     steps: tuple[float, ...] = STEPS
-    seed: int = 0
+    seed: NotNegativeInteger = 0
 
     def __post_init__(self) -> None:
-        require_number(self, "sigma", above=0)
-        require_number(self, "seed", least=0, integer=True)
+        super().__post_init__()
         for name in ("pairs", "layer_pairs"):
-            require_number(self, name, least=0, integer=True)
             if getattr(self, name) in (1, 2):  # too few for an error
                 value = getattr(self, name)
                 raise ValueError(f"Settings: {name} must be 0 or at least 3, got {value}")

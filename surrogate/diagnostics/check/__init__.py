@@ -15,12 +15,18 @@ import torch
 from torch import Tensor
 
 from surrogate.core.messages import did_you_mean, name_of
+from surrogate.diagnostics.check import numbers as numbers  # registers properties
 from surrogate.diagnostics.check.modes import MODES, Mode, quietly
 from surrogate.diagnostics.check.properties import PROPERTIES, BrokenError, Named, largest_error
 from surrogate.diagnostics.check.report import Report as Report
 from surrogate.diagnostics.check.report import Row as Row
 from surrogate.diagnostics.check.report import Verdict
-from surrogate.diagnostics.check.subject import NotApplicableError, Rule, Subject
+from surrogate.diagnostics.check.subject import (
+    NotApplicableError,
+    Rule,
+    Subject,
+    require_by_element,
+)
 
 DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 
@@ -38,9 +44,12 @@ TOLERANCES = {
 # How torch and this package refuse in a sentence that names the cause. Any other error is one.
 REFUSALS = (
     "depends on the upstream gradient",
-    "gives its slope in closed form",
+    "has a callable of yours",
+    "writes into its input",
+    "is being used in an in-place operation",
     "takes a real floating-point tensor",
     "must keep the dtype of its input",
+    "Batching rule not implemented for",
     "look-up tables are constants of the graph from torch 2.12 on",
     "it must override the setup_context staticmethod",
     "it does not have vmap support",
@@ -67,13 +76,15 @@ def check(
 
     The definition of a pair is its derivative's rule, that of another module or callable the
     `reference`, or else what eager backward reports; always in float64, of the same rounded
-    inputs. A copy in evaluation mode is checked, on the CPU.
+    inputs. A copy in evaluation mode is checked, on the CPU. In all rows but "shared draws" and
+    "gradients of parameters", numbers that are drawn in evaluation too are at their mean, and a
+    learned tensor is one number, the mean of its own.
 
     Args:
-        pair_or_module: a pair, or any elementwise module or callable.
+        pair_or_module: a pair, or any module or callable.
         reference: (x, grad_output) → grad_input, for what is not a pair.
-        modes: names of rows, from `surrogate.diagnostics.check.modes.MODES` and `.properties.PROPERTIES`; all
-            if not given.
+        modes: names of rows, from `modes.MODES` and `properties.PROPERTIES` of this package; all if
+            not given.
         dtypes: the input's.
         compiled: whether to include the compiled modes, which take a second or two each. They
             reset the cache of torch.compile.
@@ -142,18 +153,30 @@ def _row(subject: Subject, entry: Mode | Named) -> Row:
 
 def _error(subject: Subject, mode: Mode, x: Tensor, upstream: Tensor) -> float:
     """The largest error of what a mode gets."""
-    if mode.by_element and subject.by_tensor:
-        raise NotApplicableError("it reports for the tensor as a whole")
-    if mode.order == 0:
-        expected = subject.value(x)
-    else:
-        expected = quietly(lambda: subject.derivative(x, upstream, mode.order))
+    if mode.by_element:
+        require_by_element(subject)
+    if mode.by_sample:
+        x, upstream = x.view(4, -1), upstream.view(4, -1)
+    expected = quietly(lambda: _expected(subject, mode, x, upstream))
     got = quietly(lambda: mode.run(subject.module, x.clone(), upstream.clone()))
-    if mode.needs_pointwise and subject.upstream_dependent:
+    if mode.needs_linear and subject.upstream_dependent:
         raise BrokenError("it reports a derivative that does not exist")
     if got.shape != x.shape:
         raise BrokenError(f"the shape became {tuple(got.shape)}")
-    return largest_error(got.detach(), expected)
+    ordinary = 0.0
+    if mode.order > 1 and subject.by_tensor:  # a sum over elements, such as softmax's, may cancel
+        ordinary = float(subject.derivative(x, upstream).abs().max())
+    return largest_error(got.detach(), expected, ordinary)
+
+
+def _expected(subject: Subject, mode: Mode, x: Tensor, upstream: Tensor) -> Tensor:
+    if mode.order == 0:
+        return subject.value(x)
+    if mode.by_sample:
+        return subject.by_sample(x, upstream)
+    if mode.forward and not subject.upstream_dependent:
+        return subject.tangent(x, upstream)
+    return subject.derivative(x, upstream, mode.order)
 
 
 def _judged(raised: BaseException) -> tuple[Verdict, str]:

@@ -35,8 +35,10 @@ class Mode:
     name: str
     run: Run
     order: int = 1  # 0: the value; 1: the reported derivative; 2, 3: derivatives of it
-    needs_pointwise: bool = False  # an upstream-dependent derivative has to refuse it
-    by_element: bool = False  # an upstream gradient of its own for each element
+    needs_linear: bool = False  # an upstream-dependent derivative has to refuse it
+    by_element: bool = False  # elements by themselves
+    by_sample: bool = False  # rows of x by themselves
+    forward: bool = False  # how the value moves along the upstream gradient, as a tangent
     exact: bool = False  # bit for bit
     compiled: bool = False
 
@@ -76,7 +78,7 @@ def value_with_grad(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
     return module(x.clone().requires_grad_()).detach()
 
 
-@mode("value in vmap", order=0, exact=True)
+@mode("value in vmap", order=0, exact=True, by_element=True)
 def value_in_vmap(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
     return vmap(module)(x)
 
@@ -86,12 +88,12 @@ def value_in_vjp(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
     return vjp(module, x)[0]
 
 
-@mode("value in jvp", order=0, exact=True, needs_pointwise=True)
+@mode("value in jvp", order=0, exact=True, needs_linear=True)
 def value_in_jvp(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
     return jvp(module, (x,), (upstream,))[0]
 
 
-@mode("value exported", order=0, needs_pointwise=True)
+@mode("value exported", order=0, needs_linear=True)
 def value_exported(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
     return torch.export.export(module, (x,)).module()(x)
 
@@ -173,12 +175,29 @@ def vmap_grad(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
     return vmap(grad(lambda x, upstream: module(x) * upstream))(x, upstream)
 
 
-@mode("func.jvp", compiled=True, needs_pointwise=True)
+@mode("vmap(grad) over samples", compiled=True, by_sample=True)
+def vmap_samples(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
+    return vmap(grad(lambda x, upstream: (module(x) * upstream).sum()))(x, upstream)
+
+
+def compiled_then_vmap(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
+    try:
+        return vmap_samples(torch.compile(module), x, upstream)
+    finally:
+        torch.compiler.reset()
+
+
+MODES["compiled, then vmap"] = Mode(
+    "compiled, then vmap", compiled_then_vmap, by_sample=True, compiled=True
+)
+
+
+@mode("func.jvp", compiled=True, needs_linear=True, forward=True)
 def func_jvp(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
     return jvp(module, (x,), (upstream,))[1]
 
 
-@mode("forward-mode AD", needs_pointwise=True)
+@mode("forward-mode AD", needs_linear=True, forward=True)
 def dual_tensors(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
     with forward_ad.dual_level():
         tangent = forward_ad.unpack_dual(module(forward_ad.make_dual(x, upstream))).tangent
@@ -190,12 +209,12 @@ def func_jacrev(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
     return _diagonal(jacrev(lambda x: module(x) * upstream)(x))
 
 
-@mode("jacfwd", compiled=True, needs_pointwise=True)
+@mode("jacfwd", compiled=True, needs_linear=True, by_element=True)
 def func_jacfwd(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
     return _diagonal(jacfwd(lambda x: module(x) * upstream)(x))
 
 
-@mode("hessian", order=2, compiled=True, needs_pointwise=True)
+@mode("hessian", order=2, compiled=True, needs_linear=True, by_element=True)
 def func_hessian(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
     return _diagonal(hessian(lambda x: (module(x) * upstream).sum())(x))
 
@@ -204,12 +223,12 @@ def _diagonal(matrix: Any) -> Tensor:
     return matrix.diagonal()
 
 
-@mode("export, then backward", needs_pointwise=True)
+@mode("export, then backward", needs_linear=True)
 def exported(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
     return backward(torch.export.export(module, (x,)).module(), x, upstream)
 
 
-@mode("export, second order", order=2, needs_pointwise=True)
+@mode("export, second order", order=2, needs_linear=True)
 def exported_second_order(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
     return _with_graph(torch.export.export(module, (x,)).module(), x, upstream, 2)
 

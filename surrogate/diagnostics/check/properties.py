@@ -13,9 +13,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from surrogate.derivatives.base import Pointwise
+from surrogate.core.torch_private import graphs_compiled
 from surrogate.derivatives.shapes import Exact
-from surrogate.diagnostics.check.subject import NotApplicableError, Subject, backward
+from surrogate.diagnostics.check.subject import (
+    NotApplicableError,
+    Subject,
+    backward,
+    require_by_element,
+)
 from surrogate.diagnostics.saved_bytes import saved_bytes
 from surrogate.functions.base import Function
 from surrogate.pair import SurrogateActivation
@@ -39,6 +44,8 @@ class Named:
     holds: Property
     compiled: bool = False
 
+
+MANY = 300_000  # elements: more than eager mode evaluates in one go
 
 PROPERTIES: dict[str, Named] = {}
 
@@ -80,7 +87,7 @@ def dtype_kept(subject: Subject, x: Tensor) -> None:
 @named("layout kept")
 def layout_kept(subject: Subject, x: Tensor) -> float:
     """Any shape and order in memory: the numbers of the flat tensor, laid out as the input was."""
-    _require_by_element(subject)
+    require_by_element(subject)
     value, gradient = subject.value(x), backward(subject.module, x, torch.ones_like(x))
     found: list[Tensor] = []
     expected: list[Tensor] = []
@@ -101,11 +108,6 @@ def layout_kept(subject: Subject, x: Tensor) -> float:
     return largest_error(torch.cat(found), torch.cat(expected))
 
 
-def _require_by_element(subject: Subject) -> None:
-    if subject.by_tensor:
-        raise NotApplicableError("it reports for the tensor as a whole")
-
-
 def _layouts() -> Iterator[tuple[str, Callable[[Tensor], Tensor]]]:
     yield (
         "channels_last",
@@ -117,9 +119,9 @@ def _layouts() -> Iterator[tuple[str, Callable[[Tensor], Tensor]]]:
     yield "empty", lambda t: t[:0].reshape(0, 3)
 
 
-def _extremes(module: Runner, subject: Subject, x: Tensor, *, slope_at_infinity: bool) -> float:
-    """Finite wherever the definition is, the limit at ±inf where there is one, NaN for NaN."""
-    _require_by_element(subject)
+def _extremes(module: Runner, subject: Subject, x: Tensor) -> float:
+    """Finite for finite x wherever the definition is; NaN for NaN; a value's limits at ±inf."""
+    require_by_element(subject)
     limits = torch.finfo(subject.dtype)
     sizes = (0.0, limits.smallest_normal / 4, 1e-30, 1e30, limits.max)
     finite = torch.tensor([s * size for size in sizes for s in (1, -1)], dtype=subject.dtype)
@@ -129,13 +131,13 @@ def _extremes(module: Runner, subject: Subject, x: Tensor, *, slope_at_infinity:
         nan = module(torch.full_like(x[:1], torch.nan))
     if not nan.isnan().all():
         raise BrokenError(f"the value at NaN is {nan.item():g}")
+    value = lambda x: module(x).detach()
+    true_value = lambda x: subject.value(x).double()
+    slope = lambda x: backward(module, x, torch.ones_like(x))
+    true_slope = lambda x: subject.derivative(x, torch.ones_like(x))
     for what, function, definition in (
-        ("value", lambda x: module(x).detach(), lambda x: subject.value(x).double()),
-        (
-            "slope",
-            lambda x: backward(module, x, torch.ones_like(x)),
-            lambda x: subject.derivative(x, torch.ones_like(x)),
-        ),
+        ("value", value, true_value),
+        ("slope", slope, true_slope),
     ):
         got, expected = function(finite), definition(finite)
         lost = ~got.isfinite() & expected.to(subject.dtype).isfinite()
@@ -144,40 +146,35 @@ def _extremes(module: Runner, subject: Subject, x: Tensor, *, slope_at_infinity:
         small = finite.abs() < 1e-3
         ordinary = definition(x).abs().nan_to_num(0, 0, 0).max().item()
         errors.append(largest_error(got[small], expected[small], ordinary))
-        if what == "slope" and not slope_at_infinity:
-            continue
-        for sign in (-1, 1):
-            limit = _limit(definition(sign * FAR))
-            at_infinity = function(torch.full_like(x[:1], sign * torch.inf)).double()
-            if limit is not None and not math.isclose(
-                at_infinity.item(), limit, rel_tol=1e-2, abs_tol=1e-6
-            ):
-                raise BrokenError(f"the {what} at {sign * torch.inf} is {at_infinity.item():g}")
+    for sign in (-1, 1):
+        limit = _limit(true_value(sign * FAR))
+        at_infinity = value(torch.full_like(x[:1], sign * torch.inf)).item()
+        if limit is not None and not math.isclose(at_infinity, limit, rel_tol=1e-2, abs_tol=1e-6):
+            raise BrokenError(f"the value at {sign * torch.inf} is {at_infinity:g}")
     return max(errors)
 
 
 @named("extremes")
 def extremes(subject: Subject, x: Tensor) -> float:
-    return _extremes(subject.module, subject, x, slope_at_infinity=True)
+    return _extremes(subject.module, subject, x)
 
 
 @named("compiled extremes", compiled=True)
 def compiled_extremes(subject: Subject, x: Tensor) -> float:
     try:
-        compiled = torch.compile(subject.module, fullgraph=True)
-        return _extremes(compiled, subject, x, slope_at_infinity=True)
+        return _extremes(torch.compile(subject.module, fullgraph=True), subject, x)
     finally:
         torch.compiler.reset()
 
 
 @named("exported extremes")
 def exported_extremes(subject: Subject, x: Tensor) -> float:
-    """Any length, as the points have several; an exported pair reports 0 where x is infinite."""
+    """Any length, as the points have several."""
     if subject.upstream_dependent:
         raise NotApplicableError("it can't be exported")
     length = torch.export.Dim.DYNAMIC
     exported = torch.export.export(subject.module, (x,), dynamic_shapes=(({0: length}),))
-    return _extremes(exported.module(), subject, x, slope_at_infinity=False)
+    return _extremes(exported.module(), subject, x)
 
 
 def _limit(values: Tensor) -> float | None:
@@ -212,19 +209,67 @@ def complex_refused(subject: Subject, x: Tensor) -> None:
     _refused(subject, x.to(torch.complex64))
 
 
+@named("compiled, dynamic shapes", compiled=True)
+def dynamic_shapes(subject: Subject, x: Tensor) -> float:
+    """Compiled once for all sizes, also for those that eager mode evaluates block by block."""
+    compiled = torch.compile(subject.module, fullgraph=True, dynamic=True)
+    errors = []
+    try:
+        before = graphs_compiled()
+        for size in (5, 7, MANY):
+            many = x.repeat(size // len(x) + 1)[:size]
+            upstream = upstream_for(many)
+            reported = backward(compiled, many, upstream)
+            errors.append(largest_error(reported, subject.derivative(many, upstream)))
+        graphs = graphs_compiled() - before
+    finally:
+        torch.compiler.reset()
+    if graphs != 1:
+        raise BrokenError(f"{graphs} graphs are compiled for three sizes")
+    return max(errors)
+
+
+def upstream_for(x: Tensor) -> Tensor:
+    """An upstream gradient of both signs."""
+    return torch.linspace(2.0, -1.0, x.numel(), dtype=torch.float64).to(x.dtype).view(x.shape)
+
+
+@named("input left alone")
+def input_left_alone(subject: Subject, x: Tensor) -> None:
+    """Neither the function nor the derivative writes into x or the upstream gradient."""
+    module = subject.module
+    given, upstream = x.clone(), upstream_for(x)
+    kept = upstream.clone()
+
+    def inference(x: Tensor) -> None:
+        with torch.inference_mode():
+            module(x)
+
+    for mode, run in (
+        ("forward", lambda: module(given)),
+        ("backward", lambda: backward(module, given, upstream)),
+        ("inference mode", lambda: inference(given)),
+        ("vmap", lambda: torch.func.vmap(module)(given.view(4, -1))),
+    ):
+        run()
+        if not (torch.equal(given, x) and torch.equal(upstream, kept)):
+            raise BrokenError(f"it writes into its input in {mode}")
+
+
 @named("memory for backward")
 def memory(subject: Subject, x: Tensor) -> None:
-    """No more than the definition needs: what a pointwise derivative says it keeps, else x."""
+    """No more than what the derivative says it saves, and its numbers."""
     kept = saved_bytes(subject.module, x)
     module = subject.module
     if (
         not isinstance(module, SurrogateActivation)
+        or module._through is not None
         or (isinstance(module.derivative, Exact) and not isinstance(module.function, Function))
         or any(True for _ in module.parameters())
     ):
         raise NotApplicableError(f"{kept / len(x):g} bytes for each element, as torch keeps them")
-    bound = module.derivative.bind(module.function)
-    needed = bound.keep(x) if isinstance(bound, Pointwise) else x
-    allowed = 0 if needed is None else needed.numel() * needed.element_size()
+    numbers = [number.now(x, training=False) for number in module._rule.numbers]
+    needed = [tensor for tensor in module._rule.save(x, *numbers) if tensor is not None]
+    allowed = sum(tensor.numel() * tensor.element_size() for tensor in needed)
     if kept > allowed:
         raise BrokenError(f"{kept / len(x):g} bytes for each element, {allowed / len(x):g} needed")

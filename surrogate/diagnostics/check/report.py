@@ -9,6 +9,8 @@ from typing import Literal
 
 import torch
 
+from surrogate.core.messages import aligned, markdown_table
+
 Verdict = Literal["right", "refuses", "n/a", "WRONG", "error"]
 VERDICTS: tuple[Verdict, ...] = ("right", "refuses", "n/a", "WRONG", "error")
 BAD: tuple[Verdict, ...] = ("WRONG", "error")
@@ -73,16 +75,6 @@ def short(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
 
 
-def aligned(lines: Sequence[Sequence[str]]) -> str:
-    """A table of texts, its columns padded to one width each."""
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    padded = (
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        for line in lines
-    )
-    return "\n".join(line.rstrip() for line in padded)
-
-
 def count(rows: Iterable[Row]) -> str:
     """How many rows there are of each verdict: '120 right, 3 refuses, …'."""
     found = Counter(row.verdict for row in rows)
@@ -120,12 +112,6 @@ def markdown(reports: Sequence[Report]) -> str:
     return "\n\n".join(
         [f"{count(rows)}.", markdown_table(summary), markdown_table(matrix), _notes(reports)]
     )
-
-
-def markdown_table(lines: Sequence[Sequence[str]]) -> str:
-    """A Markdown table, the first line its header."""
-    head, *body = [f"| {' | '.join(line)} |" for line in lines]
-    return "\n".join([head, "|---" * len(lines[0]) + "|", *body])
 
 
 def _worst(rows: Sequence[Row]) -> str:

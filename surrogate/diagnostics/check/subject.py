@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from surrogate.core.drawn import Drawn
 from surrogate.core.messages import name_of
-from surrogate.core.numbers import as_of_now
-from surrogate.derivatives.base import UpstreamDependent
+from surrogate.core.numbers import Learnable
+from surrogate.core.parts import rebuilt
+from surrogate.functions.base import Function
+from surrogate.models.named import named_pairs
 from surrogate.pair import SurrogateActivation
 
 Rule = Callable[[Tensor, Tensor], Tensor]  # (x, grad_output) → grad_input
@@ -36,9 +42,17 @@ class Subject:
     The definition of a pair is its derivative's own rule. That of any other module is the
     reference, or else what eager backward reports. It is evaluated in float64, of the same
     (rounded) inputs.
+
+    Args:
+        module: a copy of what was given, with one fixed number in place of each that is drawn in
+            evaluation too, and in place of each learned tensor.
+        original: the same without these changes.
+        dtype: of inputs and parameters.
+        reference: (x, grad_output) → grad_input, for what is not a pair.
     """
 
     module: nn.Module
+    original: nn.Module
     dtype: torch.dtype
     reference: Rule | None = None
 
@@ -47,12 +61,12 @@ class Subject:
         cls, given: Callable[[Tensor], Tensor], dtype: torch.dtype, reference: Rule | None
     ) -> Subject:
         """A copy of what was given, so that the caller's own keeps its dtype and mode."""
-        module = given if isinstance(given, nn.Module) else _Call(given)
-        if _has_state(module):
-            module = copy.deepcopy(module).to(dtype)
-        elif module.training:
-            module = copy.deepcopy(module)
-        return cls(module.eval(), dtype, reference)
+        original = given if isinstance(given, nn.Module) else _Call(given)
+        if _has_state(original):
+            original = copy.deepcopy(original).to(dtype)
+        elif original.training:
+            original = copy.deepcopy(original)
+        return cls(_with_single_numbers(original.eval()), original, dtype, reference)
 
     @property
     def is_pair(self) -> bool:
@@ -61,25 +75,42 @@ class Subject:
     @property
     def upstream_dependent(self) -> bool:
         """Whether there is no derivative but for a given upstream gradient."""
-        return isinstance(self.module, SurrogateActivation) and isinstance(
-            self.module.derivative, UpstreamDependent
-        )
+        return isinstance(self.module, SurrogateActivation) and not self.module._bound.linear
 
-    @property
+    @cached_property
     def by_tensor(self) -> bool:
-        """Whether what is computed or reported for an element depends on the others."""
-        return isinstance(self.module, SurrogateActivation) and False in (
-            getattr(self.module.function, "elementwise", None),
-            self.module.derivative.elementwise,
-        )
+        """Whether what is computed or reported for an element depends on the others.
+
+        Where nothing is known of a callable, one element of an input is changed.
+        """
+        if isinstance(self.module, SurrogateActivation):
+            function = self.module.function
+            known = (
+                function.elementwise if isinstance(function, Function) else None,
+                self.module._bound.elementwise,
+            )
+            if False in known or None not in known:
+                return False in known
+        x = torch.linspace(-1.5, 2.5, 8, dtype=self.dtype)
+        upstream = torch.linspace(2.0, 1.0, 8, dtype=self.dtype)
+        rest = []
+        for change in (0.0, 3.5):
+            x[0] += change
+            upstream[0] -= change
+            try:
+                value = self.module(x.clone()).detach()
+                rest.append(torch.stack([value, backward(self.module, x, upstream)])[:, 1:])
+            except Exception:  # the rows tell what it raises
+                return False
+        return not torch.equal(*(each.nan_to_num() for each in rest))
 
     def value(self, x: Tensor) -> Tensor:
         """What is computed, without any derivative in the way."""
-        function = self.module if x.dtype == self.dtype else self._in_double()
+        function = self.module if x.dtype == self.dtype else self.in_double()
         if isinstance(function, SurrogateActivation):
             function = function.function
         with torch.no_grad():
-            return function(x)
+            return function(x.clone())
 
     def derivative(self, x: Tensor, upstream: Tensor, order: int = 1) -> Tensor:
         """d/dx of that order, times the upstream gradient, in float64.
@@ -97,13 +128,25 @@ class Subject:
             result = differentiated(result, x)
         return result.detach()
 
+    def tangent(self, x: Tensor, tangent: Tensor) -> Tensor:
+        """How the value moves with x along a tangent, in float64; for what is linear."""
+        if not self.by_tensor:
+            return self.derivative(x, tangent)
+        rows = [self.derivative(x, unit) for unit in torch.eye(len(x), dtype=x.dtype)]
+        return torch.stack(rows) @ tangent.double()
+
+    def by_sample(self, x: Tensor, upstream: Tensor) -> Tensor:
+        """The derivative of each row of x by itself, times the upstream gradient."""
+        rows = zip(x, upstream, strict=True)
+        return torch.stack([self.derivative(each, of_row) for each, of_row in rows])
+
     def _rule(self) -> Rule | None:
         if self.reference is not None:
             return self.reference
-        module = self._in_double()
+        module = self.in_double()
         if not isinstance(module, SurrogateActivation):
             return None
-        return as_of_now(module.derivative.bind(module.function)).rule
+        return module.reported_gradient
 
     def _reported(self, x: Tensor, upstream: Tensor, order: int) -> Tensor:
         """By eager backward, and by differences of it."""
@@ -115,12 +158,43 @@ class Subject:
                 torch.zeros_like(x),
             )
         try:
-            return backward(self._in_double(), x, upstream)
+            return backward(self.in_double(), x, upstream)
         except (RuntimeError, TypeError):  # it refuses float64
             return backward(self.module, x.float(), upstream.float()).double()
 
-    def _in_double(self) -> nn.Module:
+    def in_double(self) -> nn.Module:
+        """The module in float64."""
         return copy.deepcopy(self.module).double() if _has_state(self.module) else self.module
+
+
+def require_by_element(subject: Subject) -> None:
+    """Raise NotApplicableError unless each element can be looked at by itself."""
+    if subject.by_tensor:
+        raise NotApplicableError("an element's value or derivative depends on the other elements")
+
+
+def _with_single_numbers(module: nn.Module) -> nn.Module:
+    """A copy whose numbers are the same for all elements and in all calls, if some are not."""
+
+    @cache  # a number may be in several places
+    def change(number: Any) -> Any:
+        if isinstance(number, Drawn) and number.in_eval == "draw":
+            return dataclasses.replace(number, in_eval="mean")
+        if isinstance(number, Learnable) and number.value.numel() > 1:
+            mean = number.current().detach().mean().item()
+            return Learnable(mean, number.positive).to(number.value.dtype)
+        return number
+
+    changed = module
+    for name in named_pairs(module):
+        pair = changed.get_submodule(name)
+        assert isinstance(pair, SurrogateActivation)
+        function, derivative = rebuilt(pair.function, change), rebuilt(pair.derivative, change)
+        if function is not pair.function or derivative is not pair.derivative:
+            if changed is module:
+                changed = copy.deepcopy(module)
+            changed.get_submodule(name).assemble(function, derivative)  # type: ignore[operator]
+    return changed
 
 
 def _has_state(module: nn.Module) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Generic, TypeVar
 
 from surrogate.core.messages import did_you_mean
@@ -10,7 +10,7 @@ from surrogate.core.messages import did_you_mean
 Entry = TypeVar("Entry", bound=Callable[..., object])
 
 
-class Registry(Generic[Entry]):
+class Registry(Mapping[str, Entry], Generic[Entry]):
     """Classes or factories by name; a name is given once and a lookup that fails says what is near.
 
     Args:
@@ -28,7 +28,8 @@ class Registry(Generic[Entry]):
 
         Raises:
             TypeError: the entry can't be called.
-            ValueError: the name is taken, or is not an identifier.
+            ValueError: the name is taken by something else, or is not an identifier. A class that
+                is defined anew, as by a cell of a notebook that runs twice, takes its own place.
         """
         if not callable(entry):
             raise TypeError(
@@ -39,7 +40,7 @@ class Registry(Generic[Entry]):
         parts = name.split(".") if self.dotted else [name]
         if not all(part.isidentifier() for part in parts):
             raise ValueError(f"{self.kind} name {name!r} must be a Python identifier")
-        if name in self._entries:
+        if name in self._entries and not _is_new_version(entry, self._entries[name]):
             raise ValueError(f"{self.kind} {name!r} is registered already")
         self._entries[name] = entry
         return entry
@@ -58,3 +59,12 @@ class Registry(Generic[Entry]):
 
     def __len__(self) -> int:
         return len(self._entries)
+
+
+def _is_new_version(entry: object, known: object) -> bool:
+    """Whether a class is defined where another one of its name was."""
+    return (
+        isinstance(entry, type)
+        and isinstance(known, type)
+        and (entry.__module__, entry.__qualname__) == (known.__module__, known.__qualname__)
+    )
