@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+import torch
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from torch import Tensor
@@ -142,8 +143,10 @@ def entries() -> Iterator[Entry]:
 
 
 def shown(entry: Entry) -> dict[str, Line]:
-    """The lines of the figure by their labels."""
-    lines = curves(entry.pair, entry.points)
+    """The lines of the figure by their labels; what is drawn at random is so from a fixed seed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        lines = curves(entry.pair, entry.points)
     unwanted = {
         "function": not entry.shows_function,
         "true derivative": entry.kind == "derivatives",

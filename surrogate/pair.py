@@ -8,12 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from surrogate.core.evaluate import (
-    call_user_function,
-    evaluate,
-    require_floating,
-    require_function,
-)
+from surrogate.core.evaluate import evaluate
 from surrogate.core.numbers import HALVES, Held, Varying
 from surrogate.core.parts import modules_in, text_of, varying_numbers, with_tensors
 from surrogate.core.report import Rule, report
@@ -21,6 +16,7 @@ from surrogate.derivatives.base import Derivative, DerivativeLike, as_derivative
 from surrogate.derivatives.shapes import Constant, Exact, Through, blind_numbers
 from surrogate.diagnostics.saved_bytes import saved_bytes
 from surrogate.functions.base import Elementwise, Function, PiecewiseConstant
+from surrogate.functions.callables import call_user_function, require_floating, require_function
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -152,31 +148,18 @@ class SurrogateActivation(nn.Module):
 
     def reported_gradient(self, x: Tensor, grad_output: Tensor) -> Tensor:
         """What the derivative makes of grad_output at x, by its definition: without autograd, with
-        learned numbers as they are, and drawn ones as in evaluation mode.
-        """
+        learned numbers as they are, and drawn ones as in evaluation mode."""
         now = self._tensors(x, training=False)
         return with_tensors(self._bound, now).rule(x, grad_output)
 
     def saved_bytes(self, x: Tensor) -> int:
-        """The bytes that autograd keeps for the backward pass of an input like x.
-
-        Nothing for a constant derivative, a byte for each element for a window, x for others.
-
-        >>> import surrogate, torch
-        >>> x = torch.zeros(1000)
-        >>> [surrogate.get(name).saved_bytes(x) for name in ("cantor2", "sign_ste", "relu_blurred")]
-        [0, 1000, 4000]
-        """
+        """The bytes that autograd saves for the backward pass of an input like x: none for a
+        constant derivative, one for each element for a window, those of x for others."""
         return saved_bytes(self, x)
 
     def plot(self, axes: Axes | None = None, *, low: float = -3.0, high: float = 3.0) -> Figure:
         """Draw the function, its true derivative and what is reported, from low to high, on
-        matplotlib's axes or on a new figure: see `surrogate.diagnostics.plot.plot`.
-
-        >>> import surrogate
-        >>> surrogate.get("cantor2").plot(low=0, high=1).axes[0].get_title()
-        'Cantor() / Constant()'
-        """
+        matplotlib's axes or on a new figure: see `surrogate.diagnostics.plot.plot`."""
         from surrogate.diagnostics.plot import plot  # needs matplotlib, an extra
 
         return plot(self, axes, low=low, high=high)

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 import surrogate
+from experiments.equivalents import main
 from surrogate import SurrogateActivation
 from surrogate.equivalents import entry, names
-from surrogate.equivalents.__main__ import main
 from surrogate.equivalents.freegrad import FORWARDS
 from tests.equivalents import ALL, DRAWN, NAMES, POINTWISE, UPSTREAM
 from tests.ids import shown

@@ -14,8 +14,7 @@ from surrogate import SurrogateActivation
 from surrogate import derivatives as d
 from surrogate import functions as f
 from surrogate.core.evaluate import BLOCK, evaluate
-from surrogate.derivatives.base import as_derivative
-from surrogate.derivatives.base import DerivativeLike
+from surrogate.derivatives.base import DerivativeLike, as_derivative
 from tests import reference
 from tests.ids import shown
 

@@ -15,8 +15,8 @@ import surrogate
 from surrogate import SurrogateActivation
 from surrogate import derivatives as d
 from surrogate import functions as f
-from surrogate.core.kernels import KERNELS
 from surrogate.derivatives.base import Derivative, derivatives
+from surrogate.derivatives.kernels import KERNELS
 from surrogate.diagnostics.check import DTYPES
 from surrogate.functions.base import functions
 from tests import reference

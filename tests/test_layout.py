@@ -85,7 +85,7 @@ def test_private_names_of_torch_stand_in_one_module() -> None:
 def test_no_function_hides_a_package_of_its_name() -> None:
     """`surrogate.check` and `surrogate.audit` are functions, also after their commands' imports."""
     import surrogate
-    import surrogate.check  # noqa: F401
+    import surrogate.check
 
     for name in ("check", "audit", "swap", "fuse", "get", "equivalent", "layer"):
         assert callable(getattr(surrogate, name))

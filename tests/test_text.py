@@ -20,8 +20,8 @@ from surrogate import SurrogateActivation
 from surrogate import derivatives as d
 from surrogate import functions as f
 from surrogate.core.drawn import Drawn
-from surrogate.core.kernels import KERNELS
 from surrogate.derivatives.base import derivatives as derivatives_
+from surrogate.derivatives.kernels import KERNELS
 from surrogate.functions.base import functions as functions_
 
 positive = st.floats(1e-3, 1e3)

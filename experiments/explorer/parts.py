@@ -18,8 +18,8 @@ from experiments import catalogue
 from surrogate import Learnable, SurrogateActivation
 from surrogate.core.numbers import AnyCallable, Choice, Limits, OrNone
 from surrogate.core.parts import Part, checks_of, varying_numbers
-from surrogate.derivatives import algebra
-from surrogate.derivatives.base import AnyDerivative, Derivative, derivatives
+from surrogate.derivatives import DerivativeOf, Exact, algebra
+from surrogate.derivatives.base import AnyDerivative, Derivative
 
 Node = Any  # a number, word, None, list, or {"of": "functions", "name": …, "arguments": {…}}
 
@@ -67,7 +67,7 @@ RANGES: dict[str, tuple[float, float]] = {
 SMALLEST = 0.05  # of what has to be above 0, where the table doesn't say
 
 # Combinations are not registered: they are made by operators and methods. Each with a beginning.
-EXACT = derivatives["Exact"]()
+EXACT = Exact()
 COMBINATIONS: tuple[Derivative, ...] = (
     algebra.Sum(EXACT, EXACT),
     algebra.Product(EXACT, EXACT),
@@ -148,7 +148,7 @@ def described(part: Any) -> dict[str, Any]:
     if isinstance(part, Derivative):
         # What it is if its own parts are.
         return about | {"linear": part.linear, "pointwise": part.pointwise}
-    return about | {"has_slope": part.has_slope}
+    return about | {"has_slope": DerivativeOf(part).pointwise}
 
 
 def node(part: Any) -> Node:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from types import TracebackType
 
 import torch
 from torch import Tensor
@@ -20,16 +19,14 @@ _fused = False
 class fuse:  # noqa: N801 (used as a function, or in a with statement, as torch.no_grad is)
     """From here on, or in a with statement, each formula is compiled to one kernel in eager mode.
 
-    In eager mode torch runs one kernel for each operator of a formula, and each goes through memory
-    or at least through cache. Fused, a function is one kernel, and so is its derivative times the
-    upstream gradient, whatever the formula: as fast as `torch.compile` of the whole network makes
-    them, in a network that is not compiled. Values may differ in the last bits, as they do under
-    `torch.compile`.
+    In eager mode torch runs one kernel for each operator of a formula. Fused, a function is one
+    kernel, and so is its derivative times the upstream gradient, whatever the formula. Values may
+    differ in the last bits, as they do under `torch.compile`.
 
     Each formula is compiled when it is first met, once for tensors of all shapes: seconds, and a
-    C++ compiler is needed (on a GPU, Triton). It is for large tensors (from 32,768 elements) in
-    eager mode proper, and for formulas of ours with fixed numbers: callables of yours, learned
-    numbers and transforms of `torch.func` go their ordinary way.
+    C++ compiler is needed (on a GPU, Triton). It is for tensors of 32,768 elements or more, and for
+    formulas of ours with fixed numbers: callables of yours, learned numbers and transforms of
+    `torch.func` go their ordinary way.
 
     Args:
         on: False is the ordinary way for all.
@@ -55,12 +52,7 @@ class fuse:  # noqa: N801 (used as a function, or in a with statement, as torch.
     def __enter__(self) -> None:
         pass
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         global _fused
         _fused = self._before
 

@@ -50,9 +50,3 @@ def aligned(lines: Sequence[Sequence[str]]) -> str:
         for line in lines
     )
     return "\n".join(line.rstrip() for line in padded)
-
-
-def markdown_table(lines: Sequence[Sequence[str]]) -> str:
-    """A Markdown table, the first line its header."""
-    head, *body = [f"| {' | '.join(line)} |" for line in lines]
-    return "\n".join([head, "|---" * len(lines[0]) + "|", *body])

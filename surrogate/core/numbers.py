@@ -36,20 +36,16 @@ class Allowed(ABC):
         """The value, or what is made of it.
 
         Raises:
-            TypeError: the value is of a wrong kind; the message names the argument.
-            ValueError: the value is not allowed; the message names the argument.
+            TypeError, ValueError: it is not allowed; the message names argument and value.
         """
 
 
 @dataclass(frozen=True)
 class Limits(Allowed):
-    """A number within limits, which are numbers, or names of other arguments of the owner: "low",
-    or "-low" for its negative.
+    """A number, or only an integer, within limits; `above` and `below` are outside.
 
-    Args:
-        above, least, below, most: the limits; `above` and `below` are outside.
-        integer: whether only integers are allowed.
-        fixed: whether the number must be a plain one, that does not vary.
+    A limit can be another argument of the owner: "low", or "-low" for its negative. A number that
+    is `fixed` may not vary.
     """
 
     above: float | str = -math.inf
@@ -100,12 +96,6 @@ def _limit(owner: object, limit: float | str, strictest: Callable[..., float]) -
         return -strictest(EVERYWHERE)
     ends = value.ends() if isinstance(value, Varying) else (value,)
     return float(strictest(sign * end for end in ends))
-
-
-def require_one_bound(owner: Any) -> None:
-    """Raise ValueError if neither low nor high is given."""
-    if owner.low is None and owner.high is None:
-        raise ValueError(f"{type(owner).__name__}: low or high must be given, got None for both")
 
 
 def named(owner: object, name: str) -> str:
@@ -250,17 +240,15 @@ class Held(nn.Module, Varying):
 class Learnable(Held):
     """A number that is learned: `Staircase(step=Learnable(0.5))`, `Blurred(width=Learnable(0.3))`.
 
-    In a *function* it gets its true gradient, as any parameter does. Where it moves or stretches
-    a flat function (`Heaviside.threshold`, `Staircase.step`) the true gradient would be blind to
-    that, as the slope is 0: it gets the gradient that follows from the reported derivative by the
-    chain rule. `Staircase(Learnable(0.5)) / Constant()` is the learned step size of LSQ.
+    In a *function* it gets its true gradient. Where it moves or stretches a flat function
+    (`Heaviside.threshold`, `Staircase.step`), of which the true slope is 0, it gets the gradient
+    that follows from the reported derivative by the chain rule:
+    `Staircase(Learnable(0.5)) / Constant()` is the learned step size of LSQ.
 
-    In a *derivative* there is no such gradient: the value of the pair does not depend on it, and
-    `backward` leaves its `grad` at None. What depends on it is the gradient that the pair reports,
-    and so all that is computed from that gradient: the weights after a step, and the loss after
-    it. Differentiating through the step (`create_graph=True`) gives the gradient of the loss
-    after the step for the number. Where it is never used, `DistributedDataParallel` needs
-    `find_unused_parameters=True`.
+    In a *derivative* the value of the pair does not depend on it, and `backward` leaves its `grad`
+    at None. What depends on it are the gradients that the pair reports, and so the weights after a
+    step: differentiating through the step (`create_graph=True`) gives it a gradient. Where that is
+    not done, `DistributedDataParallel` needs `find_unused_parameters=True`.
 
     Args:
         start: the number at the beginning, or a tensor (or nested sequence) of numbers that

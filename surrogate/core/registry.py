@@ -26,10 +26,7 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
     def register(self, entry: Entry, name: str | None = None) -> Entry:
         """Add an entry under its own or the given name; usable as a decorator.
 
-        Raises:
-            TypeError: the entry can't be called.
-            ValueError: the name is taken by something else, or is not an identifier. A class that
-                is defined anew, as by a cell of a notebook that runs twice, takes its own place.
+        A class that is defined anew, as by a cell of a notebook that runs twice, takes its own place.
         """
         if not callable(entry):
             raise TypeError(
@@ -52,7 +49,7 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
             raise ValueError(f"unknown {self.kind} {name!r}{did_you_mean(name, self)}") from None
 
     def __contains__(self, name: object) -> bool:
-        return name in self._entries
+        return name in self._entries  # for a name that is not known, __getitem__ looks for others
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)

@@ -35,10 +35,8 @@ Tensors = Sequence[Tensor]
 
 
 class Rule:
-    """How the upstream gradient is pulled back: a derivative that is bound to its function.
-
-    Not a dataclass: torch.compile takes its instances for constants, frozen dataclasses apart.
-    """
+    """How the upstream gradient is pulled back: a derivative that is bound to its function. Not a
+    dataclass: torch.compile takes its instances for constants, frozen dataclasses apart."""
 
     def __init__(self, derivative: Derivative, pair: tuple[object, object]) -> None:
         self.derivative = derivative
@@ -58,8 +56,6 @@ class Rule:
 
     def with_numbers(self, tensors: Sequence[Any]) -> Derivative:
         """The derivative with tensors in place of its varying numbers."""
-        if not tensors:
-            return self.derivative
         return with_tensors(self.derivative, dict(zip(self.numbers, tensors, strict=True)))
 
     def save(self, at: Tensor, *numbers: Tensor) -> tuple[Tensor | None, ...]:
@@ -113,10 +109,8 @@ for kind in (Rule, Slope):  # when it is imported, as a trace that is under way 
 
 
 class Report(Function):
-    """The value goes forward; backward, grad_output is pulled back to `to`.
-
-    The rule saves something of `tensors`, which get no gradient, but which second order sees.
-    """
+    """The value goes forward; backward, grad_output is pulled back to `to`. What the rule saves of
+    the tensors gets no gradient, but second order sees it."""
 
     generate_vmap_rule = True
 
@@ -172,8 +166,7 @@ class Traced(Report):
 def report(to: Tensor, at: Tensor, value: Tensor, rule: Rule, numbers: Tensors = ()) -> Tensor:
     """The value, which reports to `to` what the rule makes of the upstream gradient at `at`.
 
-    The number in `to` does not matter. The value keeps its true gradient for what autograd sees in
-    it. `numbers` are the tensors for the varying numbers of the rule.
+    What autograd sees in the value keeps its true gradient. `numbers` are for the rule's numbers.
     """
     if not is_plain():
         if is_exporting():
@@ -210,10 +203,8 @@ def _in_graph(to: Tensor, at: Tensor, value: Tensor, rule: Rule, numbers: Tensor
 
 
 def _spelled_out(to: Tensor, at: Tensor, value: Tensor, rule: Rule, numbers: Tensors) -> Tensor:
-    """In ordinary operators, for torch.export; right to second order.
-
-    The factor to − to.detach() is 0 with the derivative 1. Where it would be ∞ − ∞, 0 is reported.
-    """
+    """In ordinary operators, for torch.export; right to second order, as to − to.detach() is 0 with
+    the derivative 1. Where that would be ∞ − ∞, 0 is reported."""
     derivative = rule.with_numbers(numbers)
     if not derivative.pointwise:
         raise RuntimeError(
@@ -227,7 +218,5 @@ def _spelled_out(to: Tensor, at: Tensor, value: Tensor, rule: Rule, numbers: Ten
 
 def no_forward_mode(rule: Rule) -> RuntimeError:
     """The error for a forward-mode derivative that does not exist."""
-    return RuntimeError(
-        f"{rule} depends on the upstream gradient, which forward mode (jvp, jacfwd) does not have: "
-        "use reverse mode (grad, vjp, jacrev)"
-    )
+    reason = "depends on the upstream gradient, which forward mode (jvp, jacfwd) does not have"
+    return RuntimeError(f"{rule} {reason}: use reverse mode (grad, vjp, jacrev)")

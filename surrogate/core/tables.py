@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from typing import Concatenate, ParamSpec
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from surrogate.core.torch_private import called_for_a_constant, fake_mode
 
-Arguments = ParamSpec("Arguments")
+Key = TypeVar("Key")
 
 
 def look_up(table: Tensor, index: Tensor) -> Tensor:
@@ -30,27 +30,19 @@ def look_up(table: Tensor, index: Tensor) -> Tensor:
 
 
 def constant_table(
-    build: Callable[Arguments, np.ndarray],
-) -> Callable[Concatenate[torch.dtype, torch.device, Arguments], Tensor]:
+    build: Callable[[Key], np.ndarray],
+) -> Callable[[torch.dtype, torch.device, Key], Tensor]:
     """Turn a function that returns an array into one that returns the tensor of it.
 
-    The result takes a dtype and a device first, then the function's own arguments: frozen objects,
-    which torch.compile takes for constants, rather than their numbers, which it may make symbols.
+    The result takes a dtype and a device first, and then the part whose table it is: torch.compile
+    takes a frozen object for a constant, rather than its numbers, which it may make symbols.
     """
+    array = lru_cache(maxsize=64)(build)
 
     @lru_cache(maxsize=64)
-    def array(*args: Arguments.args, **kwargs: Arguments.kwargs) -> np.ndarray:
-        return build(*args, **kwargs)
-
-    @lru_cache(maxsize=64)
-    def tensor(
-        dtype: torch.dtype,
-        device: torch.device,
-        *args: Arguments.args,
-        **kwargs: Arguments.kwargs,
-    ) -> Tensor:
+    def tensor(dtype: torch.dtype, device: torch.device, part: Key) -> Tensor:
         def make() -> Tensor:
-            return torch.from_numpy(array(*args, **kwargs)).to(device, dtype)
+            return torch.from_numpy(array(part)).to(device, dtype)
 
         # A tensor that is made under a transform, a tracer or inference mode belongs to it, and
         # would come back from the cache later on. All of them end at a thread, so it gets its own.
@@ -58,24 +50,14 @@ def constant_table(
             return elsewhere.submit(make).result()
 
     @called_for_a_constant
-    def held(
-        dtype: torch.dtype,
-        device: torch.device,
-        *args: Arguments.args,
-        **kwargs: Arguments.kwargs,
-    ) -> tuple[Tensor]:
+    def held(dtype: torch.dtype, device: torch.device, part: Key) -> tuple[Tensor]:
         # In a tuple, as torch.compile before 2.15 takes two bare tensors in a graph for the same.
-        return (tensor(dtype, device, *args, **kwargs),)
+        return (tensor(dtype, device, part),)
 
-    def table(
-        dtype: torch.dtype,
-        device: torch.device,
-        *args: Arguments.args,
-        **kwargs: Arguments.kwargs,
-    ) -> Tensor:
+    def table(dtype: torch.dtype, device: torch.device, part: Key) -> Tensor:
         if torch.compiler.is_dynamo_compiling():
-            return held(dtype, device, *args, **kwargs)[0]
-        found = tensor(dtype, device, *args, **kwargs)
+            return held(dtype, device, part)[0]
+        found = tensor(dtype, device, part)
         # A tracer, and a user's fake mode, take it for a constant where it is looked up.
         return found if fake_mode() is None else torch.ops.aten.lift_fresh_copy(found)
 

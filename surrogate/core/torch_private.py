@@ -31,8 +31,7 @@ def is_transformed() -> bool:
 
 
 def is_exporting() -> bool:
-    """Whether torch.export is going on; the public answer of torch 2.11 is yes under torch.compile
-    too."""
+    """Whether torch.export is going on; torch 2.11 publicly says yes under torch.compile too."""
     return torch.compiler._is_exporting_flag
 
 

@@ -15,12 +15,12 @@ from typing import Annotated, Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from surrogate.core.arithmetic import above, below, choose
-from surrogate.core.numbers import Limits, Number, OrNone, Positive, require_one_bound
+from surrogate.core.numbers import Limits, Number, OrNone, Positive
 from surrogate.core.parts import children, described_fields, varying_numbers, walk
 from surrogate.derivatives.base import AnyLinear, AnyPointwise, AnyRule, Derivative
 from surrogate.derivatives.shapes import as_numbers
-from surrogate.functions.base import Elementwise
+from surrogate.functions.arithmetic import above, below, choose
+from surrogate.functions.base import Elementwise, require_one_bound
 
 REACH, POINTS = 19.0, 2**20  # of the numerical measure: sinh(19) is about 10⁸
 BLOCK = 2**14  # points at a time, which fit into a cache

@@ -18,12 +18,12 @@ from typing import Annotated, Any, ClassVar, Literal, Union
 import torch
 from torch import Tensor
 
-from surrogate.core.evaluate import call_user_function
 from surrogate.core.messages import given_name, name_of
 from surrogate.core.numbers import Allowed, AnyCallable, Number, OrNone, Varying, named
 from surrogate.core.parts import Part, children, text_of
 from surrogate.core.registry import Registry
 from surrogate.functions.base import Elementwise, Function
+from surrogate.functions.callables import call_user_function
 
 MOST_NORMALISED = 8  # each may have to be measured, for half a second
 

@@ -13,9 +13,9 @@ from typing import Annotated, ClassVar
 import torch
 from torch import Tensor
 
-from surrogate.core.arithmetic import divisible, over, times
 from surrogate.core.numbers import FixedPositive, Limits, Number, Positive
 from surrogate.derivatives.base import Pointwise
+from surrogate.functions.arithmetic import divisible, over, times
 
 
 class Bell(Pointwise, register=False):

@@ -10,11 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from surrogate.core import kernels
-from surrogate.core.arithmetic import divisible, near_bends
 from surrogate.core.numbers import Limits
 from surrogate.core.parts import varying_numbers
 from surrogate.core.tables import constant_table, look_up
+from surrogate.derivatives import kernels
 from surrogate.derivatives.base import (
     AnyFunction,
     Derivative,
@@ -23,6 +22,7 @@ from surrogate.derivatives.base import (
     require_elementwise,
 )
 from surrogate.derivatives.shapes import OfFunction, unbound
+from surrogate.functions.arithmetic import divisible, near_bends
 from surrogate.functions.base import Elementwise, Function
 
 LAYERS = 96  # boxes that stand for a kernel where nothing is known of the function

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 import torch
 from torch import Tensor
 
-from surrogate.core.arithmetic import below, near_bends
 from surrogate.core.numbers import FixedPositive, OrNone
 from surrogate.derivatives.base import (
     AnyDerivative,
@@ -17,6 +16,7 @@ from surrogate.derivatives.base import (
     require_elementwise,
 )
 from surrogate.derivatives.shapes import unbound
+from surrogate.functions.arithmetic import below, near_bends
 from surrogate.functions.base import Elementwise
 
 Side = Annotated[Any, OrNone(AnyDerivative("linear"))]

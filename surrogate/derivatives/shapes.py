@@ -9,8 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from surrogate.core.arithmetic import above, below, choose
-from surrogate.core.evaluate import in_own_dtype, left_alone
+from surrogate.core.evaluate import in_own_dtype
 from surrogate.core.numbers import FixedNumber, Learnable, Limits, Number
 from surrogate.core.parts import text_of
 from surrogate.core.torch_private import is_transformed
@@ -21,12 +20,14 @@ from surrogate.derivatives.base import (
     Pointwise,
     required_arguments,
 )
+from surrogate.functions.arithmetic import above, below, choose
 from surrogate.functions.base import (
     Elementwise,
     Function,
     PiecewiseConstant,
     mean_magnitude,
 )
+from surrogate.functions.callables import left_alone
 
 
 class Exact(Pointwise):

@@ -10,10 +10,8 @@ from typing import Annotated, Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from surrogate.core import kernels
-from surrogate.core.arithmetic import near_bends
-from surrogate.core.noise import mixed, normal_field, uniform_field
 from surrogate.core.numbers import Limits, NotNegative, Number, Positive, Seed
+from surrogate.derivatives import kernels
 from surrogate.derivatives.base import (
     AnyLinear,
     Derivative,
@@ -21,7 +19,9 @@ from surrogate.derivatives.base import (
     Pointwise,
     require_elementwise,
 )
+from surrogate.derivatives.noise import mixed, normal_field, uniform_field
 from surrogate.derivatives.shapes import OfFunction, unbound
+from surrogate.functions.arithmetic import near_bends
 from surrogate.functions.base import Elementwise
 
 

@@ -11,19 +11,13 @@ from typing import Annotated, Any
 import torch
 from torch import Tensor
 
-from surrogate.core.arithmetic import finite, measured
-from surrogate.core.noise import normal_field
-from surrogate.core.numbers import (
-    Limits,
-    NotNegative,
-    OrNone,
-    Positive,
-    Seed,
-    require_one_bound,
-)
+from surrogate.core.numbers import Limits, NotNegative, OrNone, Positive, Seed
 from surrogate.derivatives.algebra import Lower, Upper
 from surrogate.derivatives.base import AnyRule, Derivative, PairsFunction
+from surrogate.derivatives.noise import normal_field
 from surrogate.derivatives.shapes import Constant, OfFunction, unbound
+from surrogate.functions.arithmetic import finite, measured
+from surrogate.functions.base import require_one_bound
 
 STRAIGHT_THROUGH = Constant()
 

@@ -2,7 +2,7 @@
 
 Each is the pair of function and derivative that the package documents, with the package's own
 parameters and defaults, tie rule included. The table of them all is docs/equivalents.md;
-`python -m surrogate.equivalents` writes it.
+`python -m experiments.equivalents` writes it.
 """
 
 from surrogate.equivalents import bounds as bounds

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 from torch import Tensor
 
-from surrogate.core.evaluate import evaluate, require_floating
+from surrogate.core.evaluate import evaluate
 from surrogate.core.parts import Part, varying_numbers, with_tensors
 from surrogate.core.registry import Registry
+from surrogate.functions.callables import require_floating
 
 if TYPE_CHECKING:
-    from surrogate.core.kernels import Kernel
+    from surrogate.derivatives.kernels import Kernel
 
 Elementwise = Callable[[Tensor], Tensor]
 
@@ -103,6 +104,12 @@ def stretched(x: Tensor, scale: Any) -> Tensor:
 def mean_magnitude(x: Tensor) -> Tensor:
     """mean |x| over all dimensions but the last; |x| if there is none to take it over."""
     return x.abs().mean(dim=tuple(range(x.dim() - 1)), keepdim=True) if x.dim() > 1 else x.abs()
+
+
+def require_one_bound(owner: Any) -> None:
+    """Raise ValueError if neither low nor high is given."""
+    if owner.low is None and owner.high is None:
+        raise ValueError(f"{type(owner).__name__}: low or high must be given, got None for both")
 
 
 functions = Function.registry

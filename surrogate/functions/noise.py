@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from surrogate.core.arithmetic import divisible
 from surrogate.core.numbers import FixedPositive, Limits
 from surrogate.core.tables import constant_table, look_up
+from surrogate.functions.arithmetic import divisible
 from surrogate.functions.base import Function
 
 LATTICE_POINTS = 256

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import torch
 from torch import Tensor
 
-from surrogate.core.arithmetic import above, below, nan_where_nan
 from surrogate.core.numbers import (
     Count,
     FixedNumber,
@@ -17,10 +16,11 @@ from surrogate.core.numbers import (
     Number,
     Positive,
 )
+from surrogate.functions.arithmetic import above, below, nan_where_nan
 from surrogate.functions.base import PiecewiseConstant, stretched
 
 if TYPE_CHECKING:
-    from surrogate.core.kernels import Kernel
+    from surrogate.derivatives.kernels import Kernel
 
 
 class Round(PiecewiseConstant):

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from surrogate.core.arithmetic import above, below, choose, over
 from surrogate.core.drawn import Drawn
 from surrogate.core.numbers import FixedNumber, Limits, Number, Positive
+from surrogate.functions.arithmetic import above, below, choose, over
 from surrogate.functions.base import Function
 
 if TYPE_CHECKING:
-    from surrogate.core.kernels import Kernel
+    from surrogate.derivatives.kernels import Kernel
 
 
 class ReLU(Function):

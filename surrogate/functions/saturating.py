@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from surrogate.core.arithmetic import above, at_least, below, choose
-from surrogate.core.numbers import Limits, NotNegative, OrNone, require_one_bound
-from surrogate.functions.base import Function
+from surrogate.core.numbers import Limits, NotNegative, OrNone
+from surrogate.functions.arithmetic import above, at_least, below, choose
+from surrogate.functions.base import Function, require_one_bound
 
 if TYPE_CHECKING:
-    from surrogate.core.kernels import Kernel
+    from surrogate.derivatives.kernels import Kernel
 
 # A lower bound, and an upper one above it; each can be left out.
 Lower = Annotated[Any, OrNone(Limits())]

@@ -12,14 +12,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from surrogate.core.arithmetic import above, at_least, below, choose
 from surrogate.core.numbers import Limits, NotNegative, Number
+from surrogate.functions.arithmetic import above, at_least, below, choose
 from surrogate.functions.base import Function
 from surrogate.functions.rectifiers import leaky
 from surrogate.functions.smooth import SILU
 
 if TYPE_CHECKING:
-    from surrogate.core.kernels import Kernel
+    from surrogate.derivatives.kernels import Kernel
 
 
 class LiSHT(Function):

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from surrogate.core.arithmetic import above, finite, identity_above
 from surrogate.core.numbers import NotNegative, Number, Positive
+from surrogate.functions.arithmetic import above, finite, identity_above
 from surrogate.functions.base import Function
 
 if TYPE_CHECKING:
-    from surrogate.core.kernels import Kernel
+    from surrogate.derivatives.kernels import Kernel
 
 
 def _softplus(x: Tensor) -> Tensor:

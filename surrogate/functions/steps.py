@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from surrogate.core.arithmetic import divisible, times
 from surrogate.core.drawn import Drawn
 from surrogate.core.numbers import Choice, FixedNumber, Limits, Number, Positive
+from surrogate.functions.arithmetic import divisible, times
 from surrogate.functions.base import Function, PiecewiseConstant, mean_magnitude, stretched
 
 if TYPE_CHECKING:
-    from surrogate.core.kernels import Kernel
+    from surrogate.derivatives.kernels import Kernel
 
 
 class Heaviside(PiecewiseConstant):

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 from torch import Tensor
 
-from surrogate.core.arithmetic import below, choose, divisible, nan_where_nan
 from surrogate.core.numbers import Positive
+from surrogate.functions.arithmetic import below, choose, divisible, nan_where_nan
 from surrogate.functions.base import Function, PiecewiseConstant, stretched
 
 if TYPE_CHECKING:
-    from surrogate.core.kernels import Kernel
+    from surrogate.derivatives.kernels import Kernel
 
 
 class Sin(Function):

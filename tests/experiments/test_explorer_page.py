@@ -290,6 +290,8 @@ def test_what_has_no_formula_in_the_page_is_sampled(
         assert "sampled by Python" in opened.ask("document.getElementById('notes').textContent")
         assert opened.ask("document.querySelectorAll('#editor input').length") == 0
         found = opened.ask("explorer.at('Bump() / Wiggle()', x, 1)", x=points)
+        with pytest.raises(BrowserError, match="Clip: derivative must be pointwise"):
+            opened.ask("explorer.reads('ReLU() / DerivativeOf(Bump()).clip(low=0.0)')")
         assert opened.errors == []
     pair = surrogate.get("Bump() / Wiggle()")
     x = torch.tensor(points, dtype=torch.float64, requires_grad=True)

@@ -9,7 +9,7 @@ from typing import Literal
 
 import torch
 
-from surrogate.core.messages import aligned, markdown_table
+from surrogate.core.messages import aligned
 
 Verdict = Literal["right", "refuses", "n/a", "WRONG", "error"]
 VERDICTS: tuple[Verdict, ...] = ("right", "refuses", "n/a", "WRONG", "error")
@@ -134,3 +134,9 @@ def _notes(reports: Sequence[Report]) -> str:
 
 def _some(subjects: Sequence[str], of: int) -> str:
     return "all" if len(subjects) == of else ", ".join(subjects)
+
+
+def markdown_table(lines: Sequence[Sequence[str]]) -> str:
+    """A Markdown table, the first line its header."""
+    head, *body = [f"| {' | '.join(line)} |" for line in lines]
+    return "\n".join([head, "|---" * len(lines[0]) + "|", *body])

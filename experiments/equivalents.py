@@ -1,6 +1,6 @@
 """The table of all equivalents, as a document.
 
-python -m surrogate.equivalents -o docs/equivalents.md
+python -m experiments.equivalents -o docs/equivalents.md
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from surrogate.core.messages import markdown_table
+from surrogate.diagnostics.check.report import markdown_table
 from surrogate.equivalents.base import Package, entry, equivalent, names, packages
 
 INTRODUCTION = """# Equivalents
@@ -23,7 +23,7 @@ is the pair of function and derivative that the package documents, with its para
 and tie rule. Where code and document differ, it is what the document says, and the last column
 tells. The pair in the table is that of the defaults, and of the parameters that are given where
 there are none; it is text that `surrogate.get` reads back. Written by
-`python -m surrogate.equivalents -o docs/equivalents.md`.
+`python -m experiments.equivalents -o docs/equivalents.md`.
 """
 
 # For parameters that have no default.
@@ -95,7 +95,7 @@ def described(documented: Callable[..., object]) -> tuple[str, str, str]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit code."""
     parser = argparse.ArgumentParser(
-        prog="python -m surrogate.equivalents",
+        prog="python -m experiments.equivalents",
         description="Write the table of other packages' names in terms of this one.",
         allow_abbrev=False,
     )

@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from surrogate.core.arithmetic import below, nan_where_nan
 from surrogate.core.numbers import Positive
 from surrogate.core.parts import Part
 from surrogate.core.registry import Registry
+from surrogate.functions.arithmetic import below, nan_where_nan
 
 
 class Kernel(Part, register=False):
