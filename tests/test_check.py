@@ -13,12 +13,13 @@ from torch import Tensor, nn
 from torch.autograd import Function
 
 import surrogate
-from surrogate import SurrogateActivation
+from surrogate import Learnable, SurrogateActivation
 from surrogate import derivatives as d
 from surrogate import functions as f
 from surrogate.diagnostics.check import DTYPES, Report, Row, command
 from surrogate.diagnostics.check.modes import MODES
 from surrogate.diagnostics.check.properties import PROPERTIES
+from tests.ids import shown
 
 FLOAT32 = [torch.float32]
 EAGER = [mode for mode in MODES.values() if not mode.compiled and mode.name != "CUDA graph"]
@@ -29,10 +30,10 @@ def verdicts(report: Report) -> dict[str, str]:
     return {row.mode: row.verdict for row in report.rows}
 
 
-def off(derivative: d.Pointwise, by: float = 0.01) -> SurrogateActivation:
+def off(derivative: d.Derivative, by: float = 0.01) -> SurrogateActivation:
     """A pair that reports 1.01 times what it says."""
     pair = SurrogateActivation(f.Sigmoid(), derivative)
-    pair._bound = (1 + by) * pair._bound
+    pair._rule = SurrogateActivation(f.Sigmoid(), (1 + by) * derivative)._rule
     return pair
 
 
@@ -108,7 +109,7 @@ def test_a_rule_that_reports_where_it_can_not_is_wrong() -> None:
             return self.function(x)
 
     rule = lambda x, grad_output: grad_output.clamp(-1, 1)
-    names = [mode.name for mode in EAGER if mode.needs_pointwise]
+    names = [mode.name for mode in EAGER if mode.needs_linear]
     silent = surrogate.check(Silent(f.Tanh(), rule), modes=names, dtypes=FLOAT32)
     assert set(verdicts(silent).values()) == {"WRONG"}
     honest = surrogate.check(SurrogateActivation(f.Tanh(), rule), modes=names, dtypes=FLOAT32)
@@ -158,7 +159,7 @@ class Lax(SurrogateActivation):
     [
         (
             "dtype kept",
-            nn.Sequential(f.RReLU(), Lax(lambda x: x.float())),
+            nn.Sequential(nn.RReLU(), Lax(lambda x: x.float())),
             "value is torch.float32",
         ),
         ("layout kept", Lax(lambda x: x.contiguous()), "channels_last"),
@@ -176,14 +177,161 @@ def test_properties_that_do_not_hold(name: str, module: Any, note: str) -> None:
     assert note in row.note
 
 
+class DrawsTwice(SurrogateActivation):
+    """What is computed, and what is reported, is of two draws."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        value, other = super().forward(x.detach()), super().forward(x)
+        return value + (other - other.detach())
+
+
+class DrawsOnce(SurrogateActivation):
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            return super().forward(x)
+
+
+def test_shared_draws() -> None:
+    for derivative in (d.Exact(), 2 * d.Exact(), d.ClipNorm(0.5, d.Exact())):
+        parts = f.RReLU(), derivative
+        (row,) = surrogate.check(
+            SurrogateActivation(*parts), modes=["shared draws"], dtypes=FLOAT32
+        ).rows
+        assert row.verdict == "right"
+        (row,) = surrogate.check(DrawsTwice(*parts), modes=["shared draws"], dtypes=FLOAT32).rows
+        assert row.verdict == "WRONG"
+        (row,) = surrogate.check(DrawsOnce(*parts), modes=["shared draws"], dtypes=FLOAT32).rows
+        assert (row.verdict, row.note) == ("WRONG", "two calls draw the same numbers")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Bernoulli() / Blurred(kernel='logistic')",
+        "Bernoulli(width=0.3, law='algebraic') / Box()",
+        "Identity() / Constant(Drawn(in_eval='draw'))",
+        "RReLU() / Blurred(width=0.3)",
+    ],
+)
+def test_drawn_numbers_are_at_their_mean_in_the_other_rows(text: str) -> None:
+    report = surrogate.check(surrogate.get(text), compiled=False)
+    report.raise_if_wrong()
+    found = verdicts(report)
+    assert found["shared draws"] == found["backward"] == found["hessian"] == "right"
+
+
+LEARNED = [
+    SurrogateActivation(f.Staircase(Learnable(0.5, positive=True)), d.Constant()),
+    SurrogateActivation(f.Staircase(Learnable(0.5)), d.ClipNorm(1.0)),
+    SurrogateActivation(f.Staircase(Learnable(torch.tensor([[0.3], [0.5], [0.8]]))), d.Box()),
+    SurrogateActivation(f.Heaviside(Learnable(0.3)), d.Blurred(width=0.4)),
+    SurrogateActivation(f.Ternary(Learnable(0.3)), d.Directional(d.Constant(), d.Box())),
+    SurrogateActivation(f.MultiSpike(Learnable(0.3), most=3), d.DerivativeOf(torch.tanh)),
+    SurrogateActivation(f.FakeQuantize(Learnable(0.1), quant_min=-4, quant_max=3), d.Box()),
+    SurrogateActivation(f.UniformQuantizer(3, Learnable(-0.5), Learnable(0.7)), d.Box()),
+    SurrogateActivation(f.Swish(Learnable(1.5)), d.Constant()),
+    SurrogateActivation(f.SoftStaircase(Learnable(0.4), Learnable(0.5)), d.Exact()),
+]
+
+
+@pytest.mark.parametrize("pair", LEARNED, ids=str)
+def test_gradients_of_parameters(pair: SurrogateActivation) -> None:
+    report = surrogate.check(pair, modes=["gradients of parameters", "backward"])
+    assert {row.verdict for row in report.rows} == {"right"}, str(report)
+
+
+def test_a_step_that_is_blind_to_what_moves_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(f.Staircase, "placed", lambda self, x: x)
+    (row,) = surrogate.check(LEARNED[0], modes=["gradients of parameters"], dtypes=FLOAT32).rows
+    assert row.verdict == "WRONG"
+    assert row.error is not None
+    assert row.error > 0.01
+
+
+def test_an_input_that_is_written_into() -> None:
+    for change, where in (
+        (lambda x: x.mul_(2), "forward"),
+        (lambda x: x.mul_(2) if x.requires_grad or x.dim() > 1 else 2 * x, "vmap"),
+        (lambda x: x.mul_(2) if torch.is_inference_mode_enabled() else 2 * x, "inference mode"),
+    ):
+        (row,) = surrogate.check(Lax(change), modes=["input left alone"], dtypes=FLOAT32).rows
+        assert (row.verdict, row.note) == ("WRONG", f"it writes into its input in {where}")
+    pair = SurrogateActivation(lambda x: x.mul_(2), d.Constant(2.0))
+    (row,) = surrogate.check(pair, modes=["input left alone"], dtypes=FLOAT32).rows
+    assert row.verdict == "refuses"
+
+
+def test_sizes_that_are_compiled_anew() -> None:
+    names = ["compiled, dynamic shapes"]
+    by_size = lambda x: x * x if x.numel() > 1000 else x * x.clone()
+    (row,) = surrogate.check(by_size, modes=names, dtypes=FLOAT32).rows
+    assert (row.verdict, row.note) == ("WRONG", "2 graphs are compiled for three sizes")
+    for pair in (surrogate.get("staircase_blurred"), LEARNED[0], off(d.Constant())):
+        (row,) = surrogate.check(pair, modes=names, dtypes=FLOAT32).rows
+        assert row.verdict == ("WRONG" if "Sigmoid" in str(pair) else "right"), row
+
+
+def test_a_compiled_pair_within_vmap() -> None:
+    names = ["compiled, then vmap", "compiled vmap(grad) over samples"]
+    for pair in (surrogate.get("relu_blurred"), LEARNED[0], off(d.Constant())):
+        report = surrogate.check(pair, modes=names, dtypes=FLOAT32)
+        wanted = "WRONG" if "Sigmoid" in str(pair) else "right"
+        assert {row.verdict for row in report.rows} == {wanted}, str(report)
+
+
+def one_hot(x: Tensor) -> Tensor:
+    return (x.argmax(-1, keepdim=True) == torch.arange(x.shape[-1])).to(x.dtype)
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        SurrogateActivation(one_hot, d.DerivativeOf(lambda x: x.softmax(-1))),
+        SurrogateActivation(one_hot, d.DerivativeOf(lambda x, value: (x * value).softmax(-1) * x)),
+        SurrogateActivation(f.MagnitudeSign(), d.MeanMagnitude() * d.Box()),
+        SurrogateActivation(f.Sign(), d.Centralise(derivative=d.DerivativeOf(f.Tanh()))),
+        SurrogateActivation(f.Sign(), d.ClipNorm(0.5)),
+        SurrogateActivation(f.Sign(), lambda x, grad_output: grad_output - grad_output.mean()),
+        torch.nn.Softmax(-1),
+    ],
+    ids=shown,
+)
+def test_what_is_not_elementwise(pair: Any) -> None:
+    """Rows of elements by themselves do not apply, which is said once; the rest are right."""
+    report = surrogate.check(pair, compiled=False, dtypes=DTYPES[:2])
+    report.raise_if_wrong()
+    reason = "n/a: an element's value or derivative depends on the other elements"
+    (line,) = (line for line in str(report).splitlines() if line.startswith(reason))
+    for mode in ("value in vmap", "backward of a large tensor", "hessian", "layout kept"):
+        assert mode in line
+    found = verdicts(report)
+    for mode in ("value", "backward", "func.vjp", "vmap(grad) over samples", "checkpoint"):
+        assert found[mode] == "right"
+    assert found["func.jvp"] in ("right", "refuses")
+
+
+def test_forward_mode_of_what_is_not_elementwise_is_the_transpose() -> None:
+    matrix = torch.randn(32, 32, dtype=torch.float64)
+    pair = SurrogateActivation(torch.sign, d.DerivativeOf(lambda x: torch.tanh(x @ matrix)))
+    names = ["backward", "func.jvp", "forward-mode AD"]
+    found = verdicts(surrogate.check(pair, modes=names, dtypes=[torch.float64]))
+    assert set(found.values()) == {"right"}
+
+
 @pytest.mark.parametrize("name", surrogate.names())
 def test_the_catalogue_is_right(name: str) -> None:
     report = surrogate.check(surrogate.get(name), compiled=False)
     report.raise_if_wrong()
     allowed = {"right", "refuses"} if name == "relu_directional" else {"right"}
     nowhere = {"CUDA graph", "memory for backward", "exported extremes"}
+    nowhere |= {"shared draws", "gradients of parameters"}
     for row in report.rows:
         assert row.verdict in allowed | ({"n/a"} if row.mode in nowhere else set()), row
+    found = verdicts(report)
+    assert (found["shared draws"] == "right") == ("Drawn" in str(surrogate.get(name)))
+    learns = "Learnable" in repr(surrogate.get(name).function)
+    assert (found["gradients of parameters"] == "right") == learns
     assert len(report.rows) == 4 * len(
         [e for e in (*MODES.values(), *PROPERTIES.values()) if not e.compiled]
     )

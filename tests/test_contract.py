@@ -473,7 +473,7 @@ def test_draws_are_new_in_each_call_and_their_mean_in_evaluation() -> None:
     ids=["step", "threshold"],
 )
 def test_a_learned_number_moves(
-    function: type[f.Function], derivative: d.Derivative, wanted: float
+    function: Callable[..., f.Function], derivative: d.Derivative, wanted: float
 ) -> None:
     """Down the loss, to that of the function that is to be learned."""
     number, target = Learnable(1.0), function(wanted)

@@ -93,9 +93,8 @@ def test_blocks_are_for_eager_mode_alone() -> None:
         0.5 * as_derivative(lambda x, grad_output: grad_output - grad_output.mean()),
         d.Noisy(lambda x: x - x.mean(), std=0.1),
         d.Directional(lambda x: x - x.mean(), d.Constant()),
-        d.Directional(width=0.5),
         d.DerivativeOf(lambda x: x * x.mean()),
-        d.Blurred(lambda x: x - x.mean(), kernel="box"),
+        2 * d.DerivativeOf(lambda x, value: x * x.mean() * value.abs()),
     ],
     ids=shown,
 )
@@ -106,6 +105,17 @@ def test_what_may_not_be_elementwise_sees_the_whole_tensor(derivative: Derivativ
     expected = pair.derivative.bind(pair.function).rule(x.detach(), upstream)
     (gradient,) = torch.autograd.grad(pair(x), x, upstream)
     torch.testing.assert_close(gradient, expected, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    "derivative",
+    [d.Directional(width=0.5), d.Blurred(kernel="box"), d.Blurred(width=0.1), d.Perturbed()],
+    ids=shown,
+)
+def test_what_is_not_elementwise_has_no_secants(derivative: d.Derivative) -> None:
+    for function in (lambda x: x - x.mean(), torch.nn.Softmax(-1), f.MagnitudeSign()):
+        with pytest.raises(TypeError, match=r"is not elementwise: use DerivativeOf\(h\)"):
+            SurrogateActivation(function, derivative)
 
 
 def test_a_derivative_is_elementwise_if_its_parts_are() -> None:

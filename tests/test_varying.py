@@ -7,6 +7,7 @@ import copy
 import dataclasses
 import inspect
 import math
+import warnings
 
 import pytest
 import torch
@@ -17,8 +18,8 @@ import surrogate
 from surrogate import Learnable, SurrogateActivation
 from surrogate import derivatives as d
 from surrogate import functions as f
-from surrogate.derivatives import derivatives
-from surrogate.functions import functions
+from surrogate.derivatives.base import derivatives
+from surrogate.functions.base import functions
 from tests import reference
 
 X = torch.tensor([-2.31, -1.004, -0.52, -0.13, 0.0071, 0.26, 0.4, 0.741, 1.113, 1.62, 2.9]).double()
@@ -220,7 +221,13 @@ def test_a_function_gives_its_numbers_their_true_gradient(
     gradient = torch.autograd.grad(total, theta)[0] if total.requires_grad else 0.0
     assert float(gradient) == pytest.approx(float(expected), rel=1e-5, abs=1e-5)
 
-    pair = SurrogateActivation(learnable, d.Exact() + d.Constant(0.0))
+    blind = isinstance(function, f.GradedSpike) and name == "threshold"
+    with (
+        pytest.warns(UserWarning, match="will not be learned")
+        if blind
+        else contextlib.nullcontext()
+    ):
+        pair = SurrogateActivation(learnable, d.Exact() + d.Constant(0.0))
     of_x = torch.autograd.grad(pair(x.requires_grad_()).sum(), x)[0]
     torch.testing.assert_close(of_x, fixed.slope(x.detach()), rtol=1e-9, atol=1e-9)
 
@@ -241,7 +248,38 @@ FIXED = {
     "Threshold.threshold", "Threshold.replacement", "Heaviside.at_zero", "Sign.at_zero",
     "Box.left", "Box.right", "Towards.low", "Towards.high", "Cauchy.power", "FastSigmoid.power",
     "PeriodicLaplace.period", "SwishSign.beta", "Cosines.period", "Directional.width",
+    "Bernoulli.width",
 }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("function", "derivative", "warns"),
+    [
+        (f.Heaviside(Learnable(0.3)), d.Exact(), True),
+        (f.Heaviside(Learnable(0.3)), d.Constant(0.0), True),
+        (f.Heaviside(Learnable(0.3)), d.Gaussian(), False),
+        (f.Ternary(Learnable(0.3)), d.DerivativeOf(f.Sign()), True),
+        (f.Ternary(Learnable(0.3)), d.DerivativeOf(f.Tanh()), False),
+        (f.MultiSpike(Learnable(0.3)), d.Exact(), True),
+        (f.GradedSpike(Learnable(0.3)), d.Gaussian(), True),
+        (f.Staircase(Learnable(0.3)), d.Exact(), False),
+        (f.Swish(Learnable(0.3)), d.Exact(), False),
+    ],
+    ids=str,
+)
+def test_a_number_that_cannot_be_learned_is_said_to_be_so(
+    function: f.Function, derivative: d.Derivative, warns: bool
+) -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        pair = SurrogateActivation(function, derivative).double()
+    assert [str(each.message).count("will not be learned") for each in caught] == [1] * warns
+    (number,) = (each for name, each in pair.named_parameters() if name.startswith("function"))
+    y = pair(X)
+    got = 0.0
+    if y.requires_grad:
+        got = torch.autograd.grad(y, number, UPSTREAM, materialize_grads=True)[0].item()
+    assert (got == 0.0) == warns
 
 
 def test_which_numbers_may_vary() -> None:

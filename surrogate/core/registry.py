@@ -26,7 +26,7 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
     def register(self, entry: Entry, name: str | None = None) -> Entry:
         """Add an entry under its own or the given name; usable as a decorator.
 
-        A class that is defined anew, as by a cell of a notebook that runs twice, takes its own place.
+        A class that is defined anew, as by a notebook cell that runs twice, takes its own place.
         """
         if not callable(entry):
             raise TypeError(

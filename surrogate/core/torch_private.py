@@ -90,7 +90,7 @@ def called_for_a_constant(function: Called) -> Called:
     )
 
 
-def nonstrict_trace(function: Called) -> Any:
+def nonstrict_trace(function: Callable[..., Any]) -> Any:
     """A function that torch.compile does not look into but calls while it traces; public from
     torch 2.13 on. It imports the compiler, so it is called while something is compiled."""
     public = getattr(torch.compiler, "nonstrict_trace", None)

@@ -184,11 +184,8 @@ class Softplus(Function):
     @property
     def native(self) -> bool:  # type: ignore[override]
         """Whether it is an operator of torch, which overflows at higher thresholds."""
-        return (
-            not isinstance(self.beta, Tensor)
-            and not isinstance(self.threshold, Tensor)
-            and (self.threshold <= 40)
-        )
+        fixed = all(isinstance(number, (int, float)) for number in (self.beta, self.threshold))
+        return fixed and self.threshold <= 40
 
     straight_outside = property(lambda self: (-40 / self.beta, self.threshold / self.beta))
 

@@ -61,7 +61,8 @@ def shared_draws(subject: Subject, x: Tensor) -> float:
     value, gradient = call()
     torch.manual_seed(0)
     drawn = {number: number.now(x, training=True).detach().double() for number in pair._numbers}
-    function, derivative = (with_tensors(part, drawn) for part in (pair.function, pair._bound))
+    function: Any = with_tensors(pair.function, drawn)
+    derivative = with_tensors(pair._bound, drawn)
     place = x.double()
     expected = function.evaluated(place) if isinstance(function, Function) else function(place)
     reported = derivative.rule(place, upstream.double())
