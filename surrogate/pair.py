@@ -129,8 +129,9 @@ class SurrogateActivation(nn.Module):
         value = self._value(function, x.detach())
         to = function.placed(x) if self._learns and isinstance(function, PiecewiseConstant) else x
         if self._through is not None:
-            at = x if to is x else x + (to - to.detach())
-            to = with_tensors(self._through, now).target(at, value)
+            if to is not x:  # h is evaluated at x, but what it gets goes to x and to the numbers
+                to = x.detach() + (to - to.detach())
+            to = with_tensors(self._through, now).target(to, value)
         return report(to, x, value, self._rule, [now[number] for number in self._rule.numbers])
 
     def _tensors(self, x: Tensor, training: bool) -> dict[Varying, Tensor]:

@@ -252,7 +252,7 @@ def test_a_step_that_is_blind_to_what_moves_is_wrong(monkeypatch: pytest.MonkeyP
 def test_an_input_that_is_written_into() -> None:
     for change, where in (
         (lambda x: x.mul_(2), "forward"),
-        (lambda x: x.mul_(2) if x.requires_grad or x.dim() > 1 else 2 * x, "vmap"),
+        (lambda x: x.mul_(2) if len(x) == 8 else 2 * x, "vmap"),
         (lambda x: x.mul_(2) if torch.is_inference_mode_enabled() else 2 * x, "inference mode"),
     ):
         (row,) = surrogate.check(Lax(change), modes=["input left alone"], dtypes=FLOAT32).rows

@@ -178,6 +178,40 @@ def test_modules(make: Callable[[nn.Module], SurrogateActivation], module: nn.Mo
     assert not torch.equal(agree(compiled, pair), before)
 
 
+class Magnified(d.Derivative, register=False):
+    """A rule of a user's, with a number from elsewhere."""
+
+    linear = True
+
+    def pull(self, saved: Tensor, grad_output: Tensor) -> Tensor:
+        return now.numbers[0] * grad_output * saved
+
+
+class Tripled(f.Function, register=False):
+    """A function of a user's, the same."""
+
+    def value(self, x: Tensor) -> Tensor:
+        return now.numbers[0] * torch.tanh(x)
+
+
+@pytest.mark.parametrize(
+    "derivative",
+    [
+        Magnified(),
+        d.ClipNorm(1.0, Magnified().shift(0.3)),
+        d.Noisy(Magnified(), 0.1),
+        d.DerivativeOf(Tripled()),
+        2 * d.DerivativeOf(Tripled()),
+        d.ClipNorm(9.0, d.Blurred(Tripled(), width=0.5)),
+        d.EWGS(0.3, function=Tripled()),
+    ],
+    ids=str,
+)
+def test_classes_of_a_user(derivative: d.Derivative) -> None:
+    changes_are_seen(lambda: SurrogateActivation(f.Round(), derivative))
+    changes_are_seen(lambda: SurrogateActivation(Tripled(), d.ClipNorm(9.0, d.Exact())))
+
+
 NUMBERS = [
     ("Staircase(step={}) / Constant()", "function.step"),
     ("Heaviside(threshold={}) / Gaussian()", "function.threshold"),

@@ -16,6 +16,7 @@ from surrogate import Learnable, SurrogateActivation
 from surrogate import derivatives as d
 from surrogate import functions as f
 from surrogate.core.torch_private import graphs_compiled
+from tests.ids import shown
 from tests.measure import kept_bytes
 
 # torch's forward mode still uses torch.jit itself.
@@ -160,6 +161,25 @@ def test_rules_compile(derivative: Any) -> None:
     tangent = lambda x: jvp(pair, (x,), (UPSTREAM,))[1]
     with pytest.raises(Exception, match=r"Observed exception|depends on the upstream gradient"):
         torch.compile(tangent, fullgraph=True)(x)
+
+
+@pytest.mark.parametrize(
+    "derivative",
+    [
+        d.Blurred(width=0.4),
+        d.Blurred(width=Learnable(0.4), kernel="logistic"),
+        d.ClipNorm(1.0, d.Blurred(kernel="triangle")),
+        d.Perturbed(samples=3),
+        d.Directional(width=0.3),
+        d.EWGS(0.3, d.Noisy(d.Exact(), std=0.1)),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("function", [torch.tanh, f.Tanh()], ids=shown)
+def test_what_evaluates_a_function_elsewhere_compiles(derivative: Any, function: Any) -> None:
+    pair, x = SurrogateActivation(function, derivative), points()
+    compiled = torch.compile(pair, fullgraph=True, backend="aot_eager")
+    check(backward(compiled, x), definition(pair, x, UPSTREAM))
 
 
 def test_export_of_a_callable_with_a_gradient() -> None:
@@ -354,6 +374,64 @@ def test_compiled_keeps_no_more_than_eager() -> None:
         x = torch.randn(1000, requires_grad=True)
         compiled = torch.compile(surrogate.get(name), fullgraph=True)
         assert kept_bytes(compiled, x) <= most * 1000
+
+
+Both = tuple[Tensor, Tensor]
+
+
+def in_backward(pair: Any, x: Tensor) -> Both:
+    x = x.clone().requires_grad_()
+    y = pair(x)
+    return y.detach(), torch.autograd.grad(y, x, torch.ones_like(x))[0]
+
+
+def in_vjp(pair: Any, x: Tensor) -> Both:
+    y, pullback = vjp(pair, x)[:2]
+    return y, pullback(torch.ones_like(y))[0]
+
+
+def in_vmap(pair: Any, x: Tensor) -> Both:
+    y, gradient = vmap(lambda x: in_vjp(pair, x), randomness="different")(x.view(4, 10))
+    return y.flatten(), gradient.flatten()
+
+
+def in_checkpoint(pair: Any, x: Tensor) -> Both:
+    checkpointed = lambda x: torch.utils.checkpoint.checkpoint(pair, x, use_reentrant=False)
+    return in_backward(checkpointed, x)
+
+
+@pytest.mark.parametrize(
+    "derivative", [d.Exact(), 2 * d.Exact(), d.ClipNorm(100.0, 2 * d.Exact())], ids=str
+)
+def test_function_and_derivative_see_one_draw(derivative: d.Derivative) -> None:
+    """The slope that is reported is the one that is used, another one in each call."""
+    pair, x = SurrogateActivation(f.RReLU(0.1, 0.5), derivative), -points().abs()
+    factor = 1 if isinstance(derivative, d.Exact) else 2
+    compiled = torch.compile(pair, fullgraph=True, backend="aot_eager")
+    runs: list[tuple[Any, Any]] = [
+        (in_backward, pair),
+        (in_vjp, pair),
+        (in_vmap, pair),
+        (in_checkpoint, pair),
+        (in_backward, compiled),
+        (torch.compile(in_vjp, fullgraph=True, backend="aot_eager"), pair),
+    ]
+    if pair.derivative != d.ClipNorm(100.0, 2 * d.Exact()):
+        runs.append((lambda pair, x: jvp(pair, (x,), (torch.ones_like(x),)), pair))
+    drawn = []
+    for run, each in runs:
+        for _ in range(2):
+            y, gradient = run(each, x)
+            check(gradient, factor * y / x)
+            drawn.append(y / x)
+    together = torch.stack(drawn)
+    assert 0.1 < float(together.min()) < float(together.max()) < 0.5
+    assert len(together.unique()) > 0.99 * together.numel()
+    pair.eval()
+    for run, each in runs:
+        y, gradient = run(each, x)
+        check(y / x, torch.full_like(x, 0.3))
+        check(gradient, torch.full_like(x, 0.3 * factor))
 
 
 def test_checkpointing_and_data_parallel_wrappers() -> None:

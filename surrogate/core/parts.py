@@ -156,11 +156,13 @@ def with_tensors(part: Made, tensors: Mapping[Varying, Tensor]) -> Made:
 
 
 def is_ours(part: object) -> bool:
-    """Whether there is no callable of a user in a part, of which nothing is known.
-
-    It may capture anything, is not elementwise for certain, and has no text that reads back.
-    """
-    return all(isinstance(each, (Part, Varying)) or not callable(each) for _, each in walk(part))
+    """Whether all code in a part is this package's: what a user's callables and classes capture
+    may change, and nothing is known of it."""
+    return all(
+        type(each).__module__.startswith("surrogate.")
+        for _, each in walk(part)
+        if isinstance(each, Part) or callable(each)
+    )
 
 
 def modules_in(**parts: object) -> dict[str, nn.Module]:

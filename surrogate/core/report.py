@@ -23,7 +23,7 @@ from surrogate.core.torch_private import (
     is_exporting,
     is_forward_mode,
     is_plain,
-    is_vmapped,
+    is_transformed,
     register_constant,
     shares_memory,
 )
@@ -194,10 +194,10 @@ def _in_graph(to: Tensor, at: Tensor, value: Tensor, rule: Rule, numbers: Tensor
         raise no_forward_mode(rule)
     if rule.ours:
         return opaque_report(to, value, rule, at, *numbers)
-    if is_forward_mode() or is_vmapped(to) or is_vmapped(value):
+    if is_transformed():
         raise RuntimeError(
-            f"{rule} has a callable of yours, of which torch.compile would lose the gradient in "
-            "silence under vmap and in forward mode: use it eagerly, or in reverse mode"
+            f"{rule} has code of yours, of which torch.compile loses vmap, forward mode and "
+            "second order in silence: use the transforms of torch.func eagerly, or backward()"
         )
     return Traced.apply(to.view_as(to), value, rule, at, *numbers)
 

@@ -45,22 +45,6 @@ def is_plain() -> bool:
     )
 
 
-def is_vmapped(x: Tensor) -> bool:
-    """Whether vmap is going over a tensor: torch.compile would lose the gradient of a Function that
-    it looks into."""
-    return torch._C._functorch.is_batchedtensor(x)  # pyright: ignore[reportAttributeAccessIssue]
-
-
-def is_in_backward_pass() -> bool:
-    """Whether autograd is in its backward pass, in which checkpointing runs modules again."""
-    return torch._C._current_graph_task_id() >= 0
-
-
-def is_compiler_imported() -> bool:
-    """Whether something may have been compiled; to import the compiler takes a second."""
-    return "torch._dynamo" in sys.modules
-
-
 # Whether one tensor is a view of the other: an output must not be its own input.
 shares_memory = torch._C._is_alias_of  # pyright: ignore[reportAttributeAccessIssue]
 
@@ -95,6 +79,16 @@ def nonstrict_trace(function: Callable[..., Any]) -> Any:
     torch 2.13 on. It imports the compiler, so it is called while something is compiled."""
     public = getattr(torch.compiler, "nonstrict_trace", None)
     return (public or torch._dynamo.nonstrict_trace)(function)
+
+
+def is_compiler_imported() -> bool:
+    """Whether anything can have been compiled; to ask by way of the compiler would import it."""
+    return "torch._dynamo" in sys.modules
+
+
+def is_in_backward_pass() -> bool:
+    """Whether autograd is going backward: a call of a module is then one of checkpointing."""
+    return torch._C._current_graph_task_id() >= 0
 
 
 def graphs_compiled() -> int:

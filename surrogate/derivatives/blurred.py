@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -121,11 +121,16 @@ class BlurredByLayers(BoundBlur, register=False):
     there, so that even steps in w, at the middles of the layers, are accurate for a smooth F.
     """
 
+    layers: ClassVar[tuple[tuple[float, float], ...]]
+
+    def decide(self) -> None:
+        self.keep(layers=_layers(type(self.kernel)))  # which torch.compile could not compute
+
     def slope(self, x: Tensor) -> Tensor:
         function, width = self.function, self.kernel.width
         x = near_bends(function, x, self.kernel.reach * width)
         slope = torch.zeros_like(x)
-        for radius, weight in _layers(type(self.kernel)):
+        for radius, weight in self.layers:
             slope = slope + weight * (function(x + radius * width) - function(x - radius * width))
         return slope / width
 
@@ -146,6 +151,11 @@ class BlurredByTable(BoundBlur, register=False):
 
     start: float
     length: float
+    nodes: ClassVar[int]  # of the table, whose own length a compiler may make a symbol
+
+    def decide(self) -> None:
+        wanted = self.length / self.kernel.width * self.kernel.nodes_per_width
+        self.keep(nodes=min(max(math.ceil(wanted), 256), MOST_NODES))
 
     @classmethod
     def of(cls, function: Function, kernel: kernels.Kernel) -> Self | None:
@@ -165,14 +175,13 @@ class BlurredByTable(BoundBlur, register=False):
     def slope(self, x: Tensor) -> Tensor:
         start, length = self.start, self.length
         slopes, rises = _slope_table(x.dtype, x.device, self)
-        last = len(slopes) - 1
         if self.function.period:
             turns = divisible(x, length) / length
             part = turns - turns.detach().floor()
         else:
             part = (x - start).clamp(0, length) / length
-        place = part * last
-        node = place.detach().to(torch.int32).clamp(0, last)
+        place = part * self.nodes
+        node = place.detach().to(torch.int32).clamp(0, self.nodes)
         return look_up(slopes, node) + look_up(rises, node) * (place - node)
 
 
@@ -185,9 +194,7 @@ def _slope_table(blurred: BlurredByTable) -> np.ndarray:
     error is at most J · δ/2 · max|k'|; for a smooth F it is of second order in δ.
     """
     function, kernel = blurred.function, blurred.kernel
-    start, length = blurred.start, blurred.length
-    wanted = length / kernel.width * kernel.nodes_per_width
-    nodes = min(max(math.ceil(wanted), 256), MOST_NODES)
+    start, length, nodes = blurred.start, blurred.length, blurred.nodes
     finer = length / kernel.width * CELLS_PER_WIDTH / nodes
     per_node = max(1, min(math.ceil(finer), MOST_CELLS // nodes))
     cells = nodes * per_node
@@ -195,7 +202,7 @@ def _slope_table(blurred: BlurredByTable) -> np.ndarray:
     if kernel.reach * kernel.width > MOST_CELLS * cell:
         # Thousands of periods below the kernel: nothing is left but the mean slope.
         ends = function(torch.tensor([0.0, length], dtype=torch.float64))
-        return np.stack([np.full(2, float(ends.diff()) / length), np.zeros(2)])
+        return np.stack([np.full(nodes + 1, float(ends.diff()) / length), np.zeros(nodes + 1)])
 
     reach = math.ceil(kernel.reach * kernel.width / cell)
     edges = start + cell * np.arange(-reach, cells + reach + 1)

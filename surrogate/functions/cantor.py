@@ -57,7 +57,8 @@ class Cantor(PiecewiseConstant):
         """c by one look-up: the cell of a float32 among the 3^depth of a unit is exact in float64,
         as the product has 24 + 16 bits."""
         (values,) = _values(x.dtype, x.device, self)
-        index = (part * len(values)).to(torch.int32).clamp(0, len(values) - 1)  # NaN is any integer
+        cells = 3**self.depth  # and not the length of a tensor, which a compiler may make a symbol
+        index = (part * cells).to(torch.int32).clamp(0, cells - 1)  # NaN is any integer
         return look_up(values, index)
 
     def _by_digits(self, part: Tensor, x: Tensor) -> Tensor:
@@ -69,20 +70,17 @@ class Cantor(PiecewiseConstant):
         part = part.clamp(max=1 - 2**-53)
         values, weights = _leading_digits(x.dtype, x.device, self)
         (rest,) = _last_digits(x.dtype, x.device, self)
-        scaled = part * len(values)  # 3 to the number of digits
+        cells, finer = 3**LEADING, 3 ** (self.depth - LEADING)
+        scaled = part * cells
         place = scaled.floor()
-        first, last = _index(place, values), _index((scaled - place) * len(rest), rest)
+        first = place.to(torch.int32).clamp(0, cells - 1)
+        last = ((scaled - place) * finer).to(torch.int32).clamp(0, finer - 1)
         return look_up(values, first) + look_up(weights, first) * look_up(rest, last)
 
     def _by_search(self, part: Tensor) -> Tensor:
         """c by a binary search among the jumps."""
         jumps = _jumps(part.dtype, part.device, self)
         return torch.bucketize(part.contiguous(), jumps, right=True) / 2**self.depth
-
-
-def _index(place: Tensor, table: Tensor) -> Tensor:
-    """Within range, also for NaN, which is any integer."""
-    return place.to(torch.int32).clamp(0, len(table) - 1)
 
 
 @constant_table

@@ -22,6 +22,7 @@ from surrogate.diagnostics.check.report import Report as Report
 from surrogate.diagnostics.check.report import Row as Row
 from surrogate.diagnostics.check.report import Verdict
 from surrogate.diagnostics.check.subject import (
+    POINTS,
     NotApplicableError,
     Rule,
     Subject,
@@ -44,7 +45,7 @@ TOLERANCES = {
 # How torch and this package refuse in a sentence that names the cause. Any other error is one.
 REFUSALS = (
     "depends on the upstream gradient",
-    "has a callable of yours",
+    "has code of yours",
     "writes into its input",
     "is being used in an in-place operation",
     "takes a real floating-point tensor",
@@ -60,8 +61,6 @@ REFUSALS = (
     "Can't pickle",
     "Can't get local object",
 )
-
-POINTS = 32
 
 
 def check(

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from surrogate.core.drawn import Drawn
-from surrogate.core.numbers import Learnable
+from surrogate.core.numbers import Held, Learnable
 from surrogate.core.parts import children, with_tensors
 from surrogate.diagnostics.check.properties import BrokenError, largest_error, named, upstream_for
 from surrogate.diagnostics.check.subject import NotApplicableError, Subject
@@ -78,7 +78,8 @@ def gradients_of_parameters(subject: Subject, x: Tensor) -> float:
     if not names:
         raise NotApplicableError("no number of the function is learned")
     assert isinstance(pair, SurrogateActivation)
-    x = _broadcastable(x, [number.value for number in names])
+    held = [number.value for number in pair._numbers if isinstance(number, Held)]
+    x = _broadcastable(x, held)
     upstream = upstream_for(x)
     parameters = [number.value for number in names]
     y = pair(x)
@@ -98,7 +99,7 @@ def gradients_of_parameters(subject: Subject, x: Tensor) -> float:
         (summands,) = torch.autograd.grad(
             (function.value(x) * upstream).sum() + 0 * each[number].sum(), each[number]
         )
-        if isinstance(function, PiecewiseConstant):
+        if isinstance(function, PiecewiseConstant) and moves(function):
             for name in of_number:
                 if (type(function), name) not in MOVEMENTS:
                     raise NotApplicableError(f"only the function knows how it moves with {name}")
@@ -106,9 +107,15 @@ def gradients_of_parameters(subject: Subject, x: Tensor) -> float:
         if number.positive:  # the parameter is the logarithm
             summands = summands * each[number]
         summands = summands.detach()
-        expected, size = (terms.sum_to_size(gradient.shape) for terms in (summands, summands.abs()))
-        errors.append(float(((gradient.double() - expected).abs() / size).nan_to_num(0.0).max()))
-    return max(errors)
+        gap = gradient.double() - summands.sum_to_size(gradient.shape)
+        size = summands.abs().sum_to_size(gradient.shape).clamp(min=1e-300)
+        errors.append((gap.abs() / size).max())
+    return float(torch.stack(errors).max())  # NaN if one is
+
+
+def moves(function: PiecewiseConstant) -> bool:
+    """Whether a flat function says that numbers move or stretch its graph."""
+    return type(function).placed is not PiecewiseConstant.placed
 
 
 def _names_of_learned(pair: Any) -> dict[Learnable, list[str]]:
