@@ -93,7 +93,7 @@ class SurrogateActivation(nn.Module):
         self._learns = any(isinstance(number, Held) for number in in_function)
         ours = function if isinstance(function, Function) else None
         self._is_ours = ours is not None
-        self._blockwise = ours is not None and ours.elementwise and not (ours.native or in_function)
+        self._blockwise = ours is not None and ours.is_blockwise and not in_function
         # Whether autograd is left to differentiate the function: always, or where that is as good.
         exact = isinstance(derivative, Exact)
         self._by_autograd = exact and (ours is None or not ours.has_slope or self._learns)

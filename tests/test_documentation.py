@@ -6,12 +6,17 @@ import inspect
 import re
 from collections.abc import Callable
 from dataclasses import is_dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+import surrogate
+from experiments.documents import blocks
 from surrogate.catalogue import catalogue
 from surrogate.core.registry import Registry
+from surrogate.derivatives import Exact
 from surrogate.derivatives.base import Derivative, derivatives
 from surrogate.functions.base import functions
 
@@ -67,6 +72,22 @@ def test_all_but_a_few_give_their_source(registry: Registry[type]) -> None:
 
 def test_what_is_without_a_source_exists() -> None:
     assert {*functions, *derivatives} >= WITHOUT_SOURCE
+
+
+def test_the_example_of_the_architecture_page_does_what_the_page_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(functions, "_entries", dict(functions._entries))
+    page = Path(__file__).parents[1] / "docs" / "architecture.md"
+    (example,) = blocks(page.read_text(encoding="utf-8"), "python")
+    scope: dict[str, Any] = {}
+    exec(example.text, scope)
+    pair = surrogate.get("Ramp(width=2) / Blurred(width=0.3)")
+    assert pair(torch.tensor([-1.0, 1.0, 5.0])).tolist() == [0, 0.5, 1]
+    learned = surrogate.SurrogateActivation(scope["Ramp"](surrogate.Learnable(2.0)), Exact())
+    assert len(list(learned.parameters())) == 1
+    with pytest.raises(ValueError, match=r"Ramp: width must be a finite number above 0, got -1"):
+        scope["Ramp"](width=-1)
 
 
 @pytest.mark.parametrize("name", NAMES)

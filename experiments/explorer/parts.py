@@ -17,7 +17,7 @@ import surrogate
 from experiments import catalogue
 from surrogate import Learnable, SurrogateActivation
 from surrogate.core.numbers import AnyCallable, Choice, Limits, OrNone
-from surrogate.core.parts import Part, checks_of, varying_numbers
+from surrogate.core.parts import Part, varying_numbers
 from surrogate.derivatives import DerivativeOf, Exact, algebra
 from surrogate.derivatives.base import AnyDerivative, Derivative
 
@@ -143,7 +143,7 @@ def described(part: Any) -> dict[str, Any]:
         "says": re.split(r"\n\n(?:Args|Raises):", inspect.cleandoc(type(part).__doc__ or ""))[0],
         "start": node(part),
         "parameters": [_parameter(part, field) for field in dataclasses.fields(part)],
-        "one_of": _one_of(part),
+        "one_of": list(part.one_of),
     }
     if isinstance(part, Derivative):
         # What it is if its own parts are.
@@ -166,21 +166,10 @@ def node(part: Any) -> Node:
     }
 
 
-def _one_of(part: Any) -> list[str]:
-    """The arguments of which one must be given."""
-    checks = checks_of(type(part))
-    optional = [name for name, allowed in checks.items() if isinstance(allowed, OrNone)]
-    try:
-        dataclasses.replace(part, **dict.fromkeys(optional))
-    except ValueError:
-        return optional
-    return []
-
-
 def _parameter(part: Part, field: dataclasses.Field[Any]) -> dict[str, Any]:
     """An argument: what kind it is, its default if it has one, and what is allowed."""
     start = getattr(part, field.name)
-    allowed = checks_of(type(part)).get(field.name)
+    allowed = part.checks.get(field.name)
     about: dict[str, Any] = {"name": field.name, "optional": isinstance(allowed, OrNone)}
     if field.default is not dataclasses.MISSING:
         about["default"] = node(field.default)
@@ -201,7 +190,7 @@ def _parameter(part: Part, field: dataclasses.Field[Any]) -> dict[str, Any]:
 
 
 def _number(owner: str, name: str, start: float | None, allowed: Limits) -> dict[str, Any]:
-    """What is allowed of a number, and how far its slider goes."""
+    """The limits of a number, and the range of its slider."""
     limits = {word: getattr(allowed, word) for word in ("above", "least", "below", "most")}
     moving = {word: limit for word, limit in limits.items() if isinstance(limit, str)}
     low, high = slider(

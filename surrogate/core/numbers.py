@@ -29,7 +29,7 @@ MOST_PRINTED = 64  # numbers of a learned tensor
 
 
 class Allowed(ABC):
-    """What is allowed of an argument."""
+    """A condition that an argument of a part must meet."""
 
     @abstractmethod
     def check(self, owner: object, name: str, value: Any) -> Any:

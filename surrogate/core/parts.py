@@ -21,7 +21,7 @@ from surrogate.core.messages import name_of
 from surrogate.core.numbers import Allowed, Varying, allowed_by
 
 DEEPEST = 100  # levels of parts within parts, which a text form can have too
-LARGEST = 2000  # parts and numbers in one part
+LARGEST = 2000  # parts in one part
 
 Made = TypeVar("Made")
 
@@ -40,7 +40,8 @@ class Part(ABC):  # noqa: B024 (its kinds have abstract methods)
 
     registry: ClassVar[Any] = None
     arguments: ClassVar[tuple[str, ...]] = ()  # the names of its fields
-    checks: ClassVar[Mapping[str, Allowed]] = {}  # what is allowed of them
+    checks: ClassVar[Mapping[str, Allowed]] = {}  # the conditions that they must meet
+    one_of: ClassVar[tuple[str, ...]] = ()  # arguments of which one, at least, must not be None
 
     def __init_subclass__(cls, register: bool = True, name: str | None = None) -> None:
         super().__init_subclass__()
@@ -57,6 +58,9 @@ class Part(ABC):  # noqa: B024 (its kinds have abstract methods)
             checked = allowed.check(self, name, given)
             if checked is not given:
                 self.keep(**{name: checked})
+        if self.one_of and all(getattr(self, name) is None for name in self.one_of):
+            names = " or ".join(self.one_of)
+            raise ValueError(f"{type(self).__name__}: {names} must be given, got None for both")
         inner = [part for _, part in children(self) if isinstance(part, Part)]
         depth = 1 + max((part._depth for part in inner), default=0)
         size = 1 + sum(part._size for part in inner)
@@ -85,7 +89,7 @@ class Part(ABC):  # noqa: B024 (its kinds have abstract methods)
 
 
 def checks_of(kind: type[Part]) -> Mapping[str, Allowed]:
-    """What is allowed of the arguments of a part, by name."""
+    """The conditions that the arguments of a part must meet, by name."""
     found = {name: allowed_by(hint) for name, hint in _hints(kind).items()}
     checks = ((name, found.get(name)) for name in kind.arguments)
     return {name: allowed for name, allowed in checks if allowed is not None}

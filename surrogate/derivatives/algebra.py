@@ -20,7 +20,7 @@ from surrogate.core.parts import children, described_fields, varying_numbers, wa
 from surrogate.derivatives.base import AnyLinear, AnyPointwise, AnyRule, Derivative
 from surrogate.derivatives.shapes import as_numbers
 from surrogate.functions.arithmetic import above, below, choose
-from surrogate.functions.base import Elementwise, require_one_bound
+from surrogate.functions.base import Elementwise
 
 REACH, POINTS = 19.0, 2**20  # of the numerical measure: sinh(19) is about 10⁸
 BLOCK = 2**14  # points at a time, which fit into a cache
@@ -272,10 +272,7 @@ class Clip(Changed, register=False):
     derivative: AnyPointwise
     low: Lower = None
     high: Upper = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_one_bound(self)
+    one_of: ClassVar[tuple[str, ...]] = ("low", "high")
 
     def combine(self, reported: Any) -> Any:
         if isinstance(reported, Tensor):

@@ -65,7 +65,7 @@ class Derivative(Part, register=False):
         """The reported grad_input, from what was saved of x."""
 
     def save(self, x: Tensor) -> Tensor | None:
-        """What is saved of x for the backward pass: one tensor, or nothing."""
+        """The tensor that the backward pass needs of x; None if it needs nothing."""
         return x
 
     def slope(self, x: Tensor) -> Tensor:

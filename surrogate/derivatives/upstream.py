@@ -6,7 +6,7 @@ one reports: limits hold for the gradient that leaves the activation, whatever t
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -17,7 +17,6 @@ from surrogate.derivatives.base import AnyRule, Derivative, PairsFunction
 from surrogate.derivatives.noise import normal_field
 from surrogate.derivatives.shapes import Constant, OfFunction, unbound
 from surrogate.functions.arithmetic import finite, measured
-from surrogate.functions.base import require_one_bound
 
 STRAIGHT_THROUGH = Constant()
 
@@ -56,10 +55,7 @@ class Towards(Around):
     low: Lower = None
     high: Upper = None
     derivative: AnyRule = STRAIGHT_THROUGH
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_one_bound(self)
+    one_of: ClassVar[tuple[str, ...]] = ("low", "high")
 
     def changed(self, grad_input: Tensor, x: Tensor, grad_output: Tensor) -> Tensor:
         if self.low is not None:

@@ -54,8 +54,7 @@ class Function(Part, register=False):
 
     def evaluated(self, x: Tensor, blockwise: bool = True) -> Tensor:
         """The value, where tensors have taken the place of all varying numbers."""
-        blockwise = blockwise and self.elementwise and not self.native
-        return evaluate(self.value, x, elementwise=blockwise)
+        return evaluate(self.value, x, elementwise=blockwise and self.is_blockwise)
 
     @abstractmethod
     def value(self, x: Tensor) -> Tensor:
@@ -69,6 +68,11 @@ class Function(Part, register=False):
     def vjp(self, x: Tensor, grad_output: Tensor) -> Tensor:
         """grad_output · slope(x); a subclass calls a kernel of torch where there is one for it."""
         return grad_output * self.slope(x)
+
+    @property
+    def is_blockwise(self) -> bool:
+        """Whether large tensors can be evaluated block by block, and gain by it."""
+        return self.elementwise and not self.native
 
     @property
     def has_slope(self) -> bool:
@@ -104,12 +108,6 @@ def stretched(x: Tensor, scale: Any) -> Tensor:
 def mean_magnitude(x: Tensor) -> Tensor:
     """mean |x| over all dimensions but the last; |x| if there is none to take it over."""
     return x.abs().mean(dim=tuple(range(x.dim() - 1)), keepdim=True) if x.dim() > 1 else x.abs()
-
-
-def require_one_bound(owner: Any) -> None:
-    """Raise ValueError if neither low nor high is given."""
-    if owner.low is None and owner.high is None:
-        raise ValueError(f"{type(owner).__name__}: low or high must be given, got None for both")
 
 
 functions = Function.registry

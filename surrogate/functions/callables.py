@@ -1,4 +1,4 @@
-"""What is asked of a callable of a user's, and of what it takes and returns."""
+"""Checks of functions that users give, of their input and of their output."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from surrogate.core.numbers import Limits, NotNegative, OrNone
 from surrogate.functions.arithmetic import above, at_least, below, choose
-from surrogate.functions.base import Function, require_one_bound
+from surrogate.functions.base import Function
 
 if TYPE_CHECKING:
     from surrogate.derivatives.kernels import Kernel
@@ -29,10 +29,7 @@ class Clamp(Function):
     native: ClassVar[bool] = True
     low: Lower = 0.0
     high: Upper = 1.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_one_bound(self)
+    one_of: ClassVar[tuple[str, ...]] = ("low", "high")
 
     @property
     def straight_outside(self) -> tuple[float, float]:  # type: ignore[override]
