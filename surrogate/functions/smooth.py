@@ -160,6 +160,9 @@ class GELU(Function):
     straight_outside: ClassVar[Any] = (-10.0, 10.0)
 
     def value(self, x: Tensor) -> Tensor:
+        if torch.compiler.is_compiling() and not torch.compiler.is_exporting():
+            # Compiled, x · (1 + erf(x / √2)) / 2 overflows nowhere; at −∞ it would be −∞ · 0.
+            return F.gelu(x.clamp(min=-100), approximate=self.approximate)
         return identity_above(100.0, lambda x: F.gelu(x, approximate=self.approximate), x)
 
     def slope(self, x: Tensor) -> Tensor:
