@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from surrogate.core.numbers import NotNegative, Number, Positive
+from surrogate.core.torch_private import is_exporting
 from surrogate.functions.arithmetic import above, finite, identity_above
 from surrogate.functions.base import Function
 
@@ -160,7 +161,7 @@ class GELU(Function):
     straight_outside: ClassVar[Any] = (-10.0, 10.0)
 
     def value(self, x: Tensor) -> Tensor:
-        if torch.compiler.is_compiling() and not torch.compiler.is_exporting():
+        if torch.compiler.is_compiling() and not is_exporting():
             # Compiled, x · (1 + erf(x / √2)) / 2 overflows nowhere; at −∞ it would be −∞ · 0.
             return F.gelu(x.clamp(min=-100), approximate=self.approximate)
         return identity_above(100.0, lambda x: F.gelu(x, approximate=self.approximate), x)
