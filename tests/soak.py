@@ -30,10 +30,11 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Self
 
-from experiments.engines.local import PROJECT, environment, start_server
-from experiments.files import below
-from experiments.runs import commit, read_json, versions, write, write_json
-from experiments.signals import stopped_by_sigterm
+from experiments.runs.provenance import commit, versions
+
+from experiments.common.files import below, read_json, write, write_json
+from experiments.common.signals import stopped_by_sigterm
+from experiments.studies.engines.local import PROJECT, environment, start_server
 from tests import soak_page
 from tests.same import differences, events, table
 
@@ -194,7 +195,7 @@ def killed(life: Life, runs: Path, span: float, draw: random.Random) -> dict[str
 
 def reached(runs: Path) -> str:
     """From where a single run would go on; or how many runs of a study have ended."""
-    from experiments.checkpoints import newest
+    from experiments.training.checkpoints import newest
 
     found = [path.parent for path in sorted(runs.glob("*/*/seed*/identity.json"))]
     if len(found) > 1:

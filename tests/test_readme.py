@@ -10,13 +10,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from experiments.runs.records import records
 
 import surrogate
-from experiments import autoencoder, classifier, compare, gallery
-from experiments.atlas import command as atlas
-from experiments.documents import blocks
-from experiments.report import table
-from experiments.runs import records
+from experiments import autoencoder, classifier, compare
+from experiments.analysis.report import table
+from experiments.pictures import gallery
+from experiments.pictures.atlas import command as atlas
+from experiments.site.documents import blocks
 from surrogate.catalogue import catalogue
 from surrogate.derivatives.base import derivatives
 from surrogate.equivalents.base import equivalents, packages

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from experiments import autoencoder, classifier
-from experiments.explorer import __main__ as explorer_command
+from experiments.pictures.explorer import __main__ as explorer_command
 from tests.browser import Browser, Page
 
 CONFIGS = Path(autoencoder.__file__).parent.parent / "configs"

@@ -9,14 +9,16 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from experiments.common.errors import RunError
+from experiments.training.metrics import read_metrics
 
 import surrogate
-from experiments import audit, experiment
-from experiments.audit import Audited, audited
-from experiments.audit.command import batches_of
-from experiments.audit.tables import by_act, fall, lines, mean_and_deviation, over_seeds
-from experiments.findings import audits as section
-from experiments.runs import RunError, read_metrics
+from experiments.analysis import audit
+from experiments.analysis.audit import Audited, audited
+from experiments.analysis.audit.command import batches_of
+from experiments.analysis.audit.tables import by_act, fall, lines, mean_and_deviation, over_seeds
+from experiments.analysis.findings import audits as section
+from experiments.tasks import experiment
 from tests.experiments.conftest import CONFIGS, Command, Outcome, Smoke, command
 
 OPTIONS = ("--pairs", "3", "--layer_pairs", "0", "--batch_size", "8", "--batches", "3")
@@ -95,7 +97,7 @@ def test_the_command_audits_each_epoch(runs: Path, outcome: Outcome) -> None:
 
 
 def test_what_is_kept_is_what_the_library_says(runs: Path, outcome: Outcome) -> None:
-    from experiments.training import Training
+    from experiments.training.module import Training
 
     directory = runs / "autoencoder" / "cantor2" / "seed0"
     training = Training.load_from_checkpoint(

@@ -9,16 +9,16 @@ import pytest
 import torch
 
 import surrogate
-from experiments.benchmark import __main__ as main_module
-from experiments.benchmark import command as epoch
-from experiments.benchmark import gpu, loops, measure, training
-from experiments.benchmark.measure import Timing, forward_and_backward, in_turn
-from experiments.benchmark.operators import operators
-from experiments.benchmark.pairs import compile_one, pairs
-from experiments.benchmark.peers import PACKAGES, against_peers
-from experiments.benchmark.settings import Settings
-from experiments.benchmark.table import Table
-from experiments.networks.autoencoder import Autoencoder
+from experiments.tasks.networks.autoencoder import Autoencoder
+from experiments.timing import __main__ as main_module
+from experiments.timing import command as epoch
+from experiments.timing import gpu, loops, measure, training
+from experiments.timing.measure import Timing, forward_and_backward, in_turn
+from experiments.timing.operators import operators
+from experiments.timing.pairs import compile_one, pairs
+from experiments.timing.peers import PACKAGES, against_peers
+from experiments.timing.settings import Settings
+from experiments.timing.table import Table
 
 SETTINGS = Settings(("cantor2",), rounds=2, quick=True, device=torch.device("cpu"))
 

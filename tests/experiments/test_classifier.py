@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from experiments.training.metrics import read_metrics
 
 from experiments import classifier
-from experiments.callbacks import Curves, LastCheckpoint
 from experiments.classifier import Classification
-from experiments.data import FashionMNIST
-from experiments.options import CONFIGS
-from experiments.runs import read_metrics
+from experiments.settings.parser import CONFIGS
+from experiments.tasks.data import FashionMNIST
+from experiments.training.callbacks import Curves, LastCheckpoint
 from tests.experiments.conftest import Command, Outcome, command
 from tests.experiments.test_resume import do_at, interrupt
 
@@ -69,7 +69,7 @@ def test_losses_and_accuracies_are_recorded(smoke: tuple[Outcome, Path]):
 
 
 def accuracy_of(checkpoint: Path) -> float:
-    from experiments.training import Training
+    from experiments.training.module import Training
 
     training = Training.load_from_checkpoint(checkpoint, map_location="cpu", weights_only=True)
     images, labels = FashionMNIST(limit=128).test.__getitems__(list(range(128)))
@@ -88,7 +88,7 @@ def test_the_checkpoint_has_the_reported_accuracy(smoke: tuple[Outcome, Path]):
 
 
 def test_a_report_reads_it(smoke: tuple[Outcome, Path], capsys: pytest.CaptureFixture[str]):
-    from experiments import report
+    from experiments.analysis import report
 
     assert report.main([str(smoke[1] / "classifier")]) == 0
     best = max(("relu", "cantor2"), key=lambda act: result(smoke[1], act)["test_accuracy"])

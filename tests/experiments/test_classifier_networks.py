@@ -10,9 +10,9 @@ from torch import nn
 
 import surrogate
 from experiments.classifier import EXPERIMENT
-from experiments.networks import MLP, ConvNet, XResNet18, XResNet34, XResNet50
-from experiments.networks.parts import Normalise
-from experiments.networks.xresnet import Block
+from experiments.tasks.networks import MLP, ConvNet, XResNet18, XResNet34, XResNet50
+from experiments.tasks.networks.parts import Normalise
+from experiments.tasks.networks.xresnet import Block
 from tests.experiments.test_networks import drawing_activation
 
 __all__ = ["drawing_activation"]  # a fixture

@@ -12,12 +12,13 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from experiments.training.metrics import read_metrics
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import surrogate
-from experiments import cli
-from experiments.data import FashionMNIST
-from experiments.runs import folder_name, held, read_metrics
+from experiments.runs.run import folder_name, held
+from experiments.studies import command as cli
+from experiments.tasks.data import FashionMNIST
 from tests.experiments.conftest import CONFIGS, Command, Smoke
 
 STAIRCASE = "Staircase(step=0.5) / Blurred(width=0.3)"
@@ -136,7 +137,7 @@ def test_a_run_leaves_its_record(smoke: Smoke):
 
 
 def test_the_checkpoint_holds_no_code_and_has_the_reported_loss(smoke: Smoke):
-    from experiments.training import Training
+    from experiments.training.module import Training
 
     path = smoke.directory("cantor2") / "checkpoints" / "last.ckpt"
     network = Training.load_from_checkpoint(path, map_location="cpu", weights_only=True).network

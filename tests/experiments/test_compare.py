@@ -14,16 +14,18 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from experiments.training.metrics import read_metrics
 
-from experiments import compare, report
-from experiments.engines import local, scheduler
-from experiments.engines.base import Ended
-from experiments.engines.local import Worker
-from experiments.experiment import EXPERIMENTS, named
-from experiments.files import below
-from experiments.progress import live_table, progress
-from experiments.runs import Run, held, read_metrics
-from experiments.study import make_study, plan
+from experiments import compare
+from experiments.analysis import report
+from experiments.common.files import below
+from experiments.runs.run import Run, held
+from experiments.studies.engines import local, scheduler
+from experiments.studies.engines.base import Ended
+from experiments.studies.engines.local import Worker
+from experiments.studies.plan import make_study, plan
+from experiments.studies.progress import live_table, progress
+from experiments.tasks.experiment import EXPERIMENTS, named
 from tests.experiments.conftest import CONFIGS, Command, Outcome
 
 STUDY = ("--config", str(CONFIGS / "studies" / "smoke.yaml"))

@@ -10,8 +10,9 @@ import time
 from pathlib import Path
 
 import pytest
+from experiments.training.metrics import read_metrics
 
-from experiments.runs import held, read_metrics
+from experiments.runs.run import held
 from tests.experiments.conftest import CONFIGS, Command
 from tests.same import differences
 from tests.soak import session

@@ -13,8 +13,8 @@ import pytest
 import torch
 
 import surrogate
-from experiments import catalogue
-from experiments.explorer import __main__, parts, samples
+from experiments.pictures.explorer import __main__, parts, samples
+from experiments.site import catalogue
 from surrogate.derivatives.blurred import BlurredByLayers
 from surrogate.derivatives.kernels import KERNELS
 from surrogate.functions import PiecewiseConstant

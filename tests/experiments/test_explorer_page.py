@@ -9,12 +9,12 @@ from urllib.parse import quote
 
 import pytest
 import torch
+from experiments.runs.records import Record
 from torch import Tensor
 
 import surrogate
-from experiments.explorer import __main__, page, parts, samples
-from experiments.explorer.losses import losses
-from experiments.runs import Record
+from experiments.pictures.explorer import __main__, page, parts, samples
+from experiments.pictures.explorer.losses import losses
 from surrogate.derivatives.base import Pointwise, derivatives
 from surrogate.functions.base import Function, functions
 from tests.browser import Browser, BrowserError, Page

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 import torch
 
-from experiments import fast, options
 from experiments.autoencoder import main
-from experiments.runs import read_json
+from experiments.common.files import read_json
+from experiments.settings import parser as options
+from experiments.training import fast
 
 
 def parsed(*arguments: str) -> dict[str, Any]:

@@ -13,11 +13,16 @@ from typing import Any
 
 import pytest
 import torch
+from experiments.common.errors import RunError
+from experiments.training.metrics import read_metrics
 
-from experiments import compare, runs, training
-from experiments.engines.base import Ended, Orders
-from experiments.engines.local import Local
-from experiments.runs import Run, RunError, read_json, read_metrics
+from experiments import compare
+from experiments.common.files import read_json
+from experiments.runs import run as runs
+from experiments.runs.run import Run
+from experiments.studies.engines.base import Ended, Orders
+from experiments.studies.engines.local import Local
+from experiments.training import loop as training
 from tests.experiments.conftest import Command
 
 ONE = ("--baseline", "none", "--trainer.max_epochs", "1")

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from experiments.training.metrics import read_metrics
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor, nn
 
 import surrogate
 from experiments.autoencoder import Reconstruction
 from experiments.classifier import Classification
-from experiments.layers import LayerStatistics, statistics
-from experiments.runs import read_metrics
+from experiments.training.layers import LayerStatistics, statistics
 from tests.experiments.conftest import Command
 
 
@@ -141,7 +141,7 @@ def test_training_does_not_know_of_them(
 
 
 def test_the_autoencoders_loss_is_measured_too():
-    from experiments.networks import Autoencoder
+    from experiments.tasks.networks import Autoencoder
 
     net = Autoencoder("relu", channels=2, latent=2)
     found = statistics(net, Reconstruction(), [(torch.rand(4, 1, 28, 28), torch.zeros(4))])

@@ -9,7 +9,7 @@ import pytest
 from torch import Tensor
 
 import surrogate
-from experiments import peers
+from experiments.site import peers
 
 
 def _missing() -> Callable[[Tensor], Tensor]:

@@ -11,17 +11,15 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from experiments.training.metrics import read_metrics
 from lightning.pytorch import LightningModule, Trainer
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import surrogate
-from experiments.benchmark.probe import probe as suite
-from experiments.benchmark.settings import Settings
-from experiments.callbacks import Curves
-from experiments.findings.questions import questions
-from experiments.probe.command import main
-from experiments.probe.runs import (
+from experiments.analysis.findings.questions import questions
+from experiments.analysis.probe.command import main
+from experiments.analysis.probe.runs import (
     Probed,
     decades,
     mean_and_deviation,
@@ -30,8 +28,10 @@ from experiments.probe.runs import (
     preferred,
     read,
 )
-from experiments.report.compact import compact
-from experiments.runs import read_metrics
+from experiments.analysis.report.compact import compact
+from experiments.timing.probe import probe as suite
+from experiments.timing.settings import Settings
+from experiments.training.callbacks import Curves
 from surrogate.training.lightning import ProbeCallback
 from surrogate.training.recording import QUANTITIES, Distribution, Recording, SiteRecord
 from tests.experiments.conftest import Command

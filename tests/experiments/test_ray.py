@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from experiments.training.metrics import read_metrics
 
 from experiments import compare
-from experiments.data import FashionMNIST
-from experiments.engines import ray as engine
-from experiments.engines import scheduler
-from experiments.engines.base import Orders
-from experiments.runs import Run, read_metrics
+from experiments.runs.run import Run
+from experiments.studies.engines import ray as engine
+from experiments.studies.engines import scheduler
+from experiments.studies.engines.base import Orders
+from experiments.tasks.data import FashionMNIST
 from tests.experiments.conftest import CONFIGS
 from tests.experiments.test_compare import MINE, results, trained
 
@@ -147,7 +148,7 @@ def test_files_come_back_after_epochs_and_at_the_end(
     given, rest = compare.make_parser().parse_known_args(
         [*LOCAL, "--acts", "relu", "--data.limit", "256", "--trainer.max_epochs", "3"]
     )
-    from experiments.study import make_study, plan
+    from experiments.studies.plan import make_study, plan
 
     job = plan(make_study(vars(given), rest), None)[1]
     data = FashionMNIST(**job.settings["data"])

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from experiments.training.loggers import EventFile, Settings
+from experiments.training.metrics import read_metrics
 from lightning.pytorch import LightningModule, Trainer
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from experiments.callbacks import Curves, LastCheckpoint
-from experiments.layers import LayerStatistics
-from experiments.runs import read_metrics
-from experiments.training import EventFile, Settings
+from experiments.training.callbacks import Curves, LastCheckpoint
+from experiments.training.layers import LayerStatistics
 from tests.experiments.conftest import CONFIGS, Command
 from tests.same import differences
 

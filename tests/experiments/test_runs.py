@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from experiments.common.errors import RunError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments import runs
-from experiments.files import below
-from experiments.runs import HeldError, Run, RunError, folder_name, held
+from experiments.common.files import below
+from experiments.runs import run as runs
+from experiments.runs.run import HeldError, Run, folder_name, held
 
 RUN = Run("autoencoder", "relu", "ReLU() / Exact()", None, 3, {"model": {"channels": 4}})
 

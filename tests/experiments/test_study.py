@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from experiments.common.errors import UsageError
 
-from experiments import cli, compare, study
-from experiments.experiment import EXPERIMENTS, named
-from experiments.options import UsageError, make_parser, parse
-from experiments.study import Study
+from experiments import compare
+from experiments.settings.parser import make_parser, parse
+from experiments.studies import command as cli
+from experiments.studies import plan as study
+from experiments.studies.plan import Study
+from experiments.tasks.experiment import EXPERIMENTS, named
 from tests.experiments.conftest import CONFIGS
 
 OPTIONS = ("--experiment", "autoencoder", "--acts", "relu")

@@ -20,17 +20,20 @@ from unittest.mock import patch
 import matplotlib
 import torch
 import yaml
+from experiments.common.errors import DataError
+from experiments.runs.records import records
 from matplotlib import pyplot
 
-from experiments import cli, options, study
-from experiments.data import DataError
-from experiments.data.fashion_mnist import FILES, File, parse_idx, read
-from experiments.data.folders import read_image
-from experiments.experiment import EXPERIMENTS, named
-from experiments.findings.quantities import layers
-from experiments.report.figures import draw, draw_study
-from experiments.report.study import StudyTable, as_csv, summary
-from experiments.runs import folder_name, records
+from experiments.analysis.findings.quantities import layers
+from experiments.analysis.report.figures import draw, draw_study
+from experiments.analysis.report.study import StudyTable, as_csv, summary
+from experiments.runs.run import folder_name
+from experiments.settings import parser as options
+from experiments.studies import command as cli
+from experiments.studies import plan as study
+from experiments.tasks.data.fashion_mnist import FILES, File, parse_idx, read
+from experiments.tasks.data.folders import read_image
+from experiments.tasks.experiment import EXPERIMENTS, named
 from tests.fuzz import mutate
 from tests.fuzz.mutate import CANARY
 
