@@ -39,6 +39,15 @@ class HelpFormatter(DefaultHelpFormatter):
     def _get_type_str(self, action: argparse.Action) -> None:
         return None
 
+    def _get_help_string(self, action: argparse.Action) -> str:
+        return super()._get_help_string(action) if action.default else action.help or ""
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        """`--model.channels X` for `--model.channels CHANNELS`, and no second form of lists."""
+        text = re.sub(r", --\S+\+ .*", "", super()._format_action_invocation(action))
+        name = action.dest.rpartition(".")[2].upper()
+        return text.replace(f" {name}", " X").replace("[ITEM,...]", "X [X …]")
+
 
 def groups(experiment: Experiment, chosen: Mapping[str, str]) -> dict[str, type]:
     """The groups of options and what each is made from, for the chosen network and data."""
@@ -95,6 +104,11 @@ def make_parser(
                 default=chosen[name],
                 help="which one; the options here are its own",
             )
+    for action in parser._actions:
+        if action.dest in groups(experiment, chosen):  # a file of its own for each group
+            action.help = argparse.SUPPRESS
+        elif action.dest == "print_config":
+            action.help = "print the settings as a config and exit"
     known = parser.get_defaults().keys(branches=True)
     parser.set_defaults({key: each for key, each in flat(defaults).items() if key in known})
     return parser

@@ -84,11 +84,14 @@ def carry_out(settings: Settings, words: str, terminal: bool) -> int:
         follow(states, root, settings, words)
         return 0  # the first process says how it went
     if not all(state.ended for state in states):
-        make_folder(root)
         engine = make_engine(settings, states, words, terminal)
-        showing = nullcontext(log_note) if inline else progress(states, engine.slots, terminal)
-        with showing as show:
-            carry_out_all(states, root, engine, words, show, wait_for_others=not together)
+        try:
+            make_folder(root)
+            showing = nullcontext(log_note) if inline else progress(states, engine.slots, terminal)
+            with showing as show:
+                carry_out_all(states, root, engine, words, show, wait_for_others=not together)
+        finally:
+            engine.close()
     results: list[dict[str, Any]] = [dict(state.result) for state in states if state.result]
     print(summary(results, study.baseline, study.metric))
     print_end(states, root / settings.experiment.name)

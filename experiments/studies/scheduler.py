@@ -95,7 +95,7 @@ def carry_out_all(
     Args:
         states: the jobs; they are changed.
         root: the folder of all runs.
-        engine: what carries them out; it is closed at the end.
+        engine: what carries them out.
         command: the study's command, for the record.
         show: called with each job that something has happened to, and now and then with None.
         wait_for_others: whether a run that another process is training is taken up later; else that
@@ -131,7 +131,6 @@ def carry_out_all(
                 if not state.ended:
                     waiting.appendleft(state)
     finally:
-        engine.close()
         for state in states:
             state.hold.close()
 

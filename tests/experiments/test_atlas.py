@@ -10,9 +10,9 @@ import matplotlib
 import numpy as np
 import pytest
 import torch
-from experiments.common.errors import UsageError
 from PIL import Image
 
+from experiments.common.errors import UsageError
 from experiments.pictures.atlas import command, picture
 from experiments.pictures.atlas.network import Network, Parameter, Unit, plane
 from experiments.pictures.atlas.presets import PRESETS

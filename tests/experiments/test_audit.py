@@ -9,8 +9,6 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from experiments.common.errors import RunError
-from experiments.training.metrics import read_metrics
 
 import surrogate
 from experiments.analysis import audit
@@ -18,7 +16,9 @@ from experiments.analysis.audit import Audited, audited
 from experiments.analysis.audit.command import batches_of
 from experiments.analysis.audit.tables import by_act, fall, lines, mean_and_deviation, over_seeds
 from experiments.analysis.findings import audits as section
+from experiments.common.errors import RunError
 from experiments.tasks import experiment
+from experiments.training.metrics import read_metrics
 from tests.experiments.conftest import CONFIGS, Command, Outcome, Smoke, command
 
 OPTIONS = ("--pairs", "3", "--layer_pairs", "0", "--batch_size", "8", "--batches", "3")
@@ -143,7 +143,9 @@ def test_what_was_audited_is_not_audited_again(
 ) -> None:
     """Nor where there are no weights, in a copy to be kept; other settings are another audit."""
     made: list[Path] = []
-    monkeypatch.setattr("experiments.audit.command.audit_weights", lambda *a: made.append(a[0]))
+    monkeypatch.setattr(
+        "experiments.analysis.audit.command.audit_weights", lambda *a: made.append(a[0])
+    )
     copies, figures = tmp_path / "kept", tmp_path / "figures"
     options = ("-o", str(figures), *OPTIONS)
     again = command(str(runs), *options, "--compact", str(copies), main=audit.main)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from experiments.autoencoder import EXPERIMENT
+from experiments.tasks.autoencoder import EXPERIMENT
 from experiments.training.callbacks import Curves, DivergedError
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from experiments.common.errors import DataError
 from hypothesis import given
 from hypothesis import strategies as st
 
+from experiments.common.errors import DataError
 from experiments.tasks.data import MNIST, EpochShuffle, FashionMNIST
 from experiments.tasks.data import fashion_mnist as data
 from experiments.tasks.data.fashion_mnist import parse_idx

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from experiments.training.metrics import METRICS, write_metrics
 
 from experiments.analysis.findings.claims import CLAIMS, STUDIES
 from experiments.analysis.findings.measure import (
@@ -38,6 +37,7 @@ from experiments.analysis.findings.quantities import (
     Quantity,
 )
 from experiments.common.files import write_json
+from experiments.training.metrics import METRICS, write_metrics
 
 ROOT = Path(__file__).parent.parent.parent
 LOWER, NOISE = Claimed(high=1.0), Claimed(noise=True)

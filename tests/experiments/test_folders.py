@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from experiments.common.errors import DataError
-from experiments.training.metrics import read_metrics
 from PIL import Image
 from torchvision.datasets import ImageFolder
 
+from experiments.common.errors import DataError
 from experiments.tasks.data import Folder, Imagenette, Imagewoof
 from experiments.tasks.data.folders import Files, listed, read_image
 from experiments.training.callbacks import LastCheckpoint
+from experiments.training.metrics import read_metrics
 from tests.experiments.conftest import Command
 from tests.experiments.test_resume import do_at, interrupt
 

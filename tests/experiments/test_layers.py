@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from experiments.training.metrics import read_metrics
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor, nn
 
 import surrogate
-from experiments.autoencoder import Reconstruction
-from experiments.classifier import Classification
+from experiments.tasks.autoencoder import Reconstruction
+from experiments.tasks.classifier import Classification
 from experiments.training.layers import LayerStatistics, statistics
+from experiments.training.metrics import read_metrics
 from tests.experiments.conftest import Command
 
 

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from experiments.runs.records import Record
-from experiments.training.metrics import write_metrics
 from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments.analysis import report
 from experiments.analysis.report.figures import within
 from experiments.common.files import write_json
+from experiments.runs.records import Record
+from experiments.training.metrics import write_metrics
 from tests.experiments.conftest import Smoke
 
 CONFIG = {"model": {"channels": 4}, "compile": False}

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from experiments.training.metrics import write_metrics
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,6 +28,7 @@ from experiments.analysis.report.statistics import (
 )
 from experiments.analysis.report.study import StudyTable, as_csv
 from experiments.common.files import write_json
+from experiments.training.metrics import write_metrics
 
 values = st.lists(st.floats(-10, 10), min_size=2, max_size=5)
 

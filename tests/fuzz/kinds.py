@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from experiments.common.errors import DataError, UsageError
-
 from tests.fuzz import files, texts
 
 
