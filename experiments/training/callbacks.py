@@ -16,6 +16,7 @@ from torch import Tensor
 
 from experiments.common.signals import Stopped, StopRequest
 from experiments.tasks.experiment import Experiment
+from experiments.training.divergence import first_not_finite
 from experiments.training.metrics import METRICS, Row, write_metrics
 
 log = logging.getLogger("experiments")
@@ -52,6 +53,7 @@ class Curves(Callback):
         self._sums: dict[str, Tensor] = {}  # over this epoch's images, of what is measured
         self._restored: list[dict[str, Tensor]] = []
         self._epoch_start: float | None = None
+        self._batch: tuple[Any, int] = (None, 0)
 
     @property
     def best(self) -> Row | None:
@@ -112,6 +114,29 @@ class Curves(Callback):
         """Seconds of this epoch."""
         return 0.0 if self._epoch_start is None else time.perf_counter() - self._epoch_start
 
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        self._batch = batch, batch_idx
+
+    def on_before_backward(
+        self, trainer: Trainer, pl_module: LightningModule, loss: Tensor
+    ) -> None:
+        """On a CPU each loss is looked at, before the weights change with its gradient."""
+        if not loss.is_cpu:
+            return
+        value = mean_over_processes(trainer, loss).item()
+        if math.isfinite(value):
+            return
+        batch, index = self._batch
+        context = trainer.precision_plugin.train_step_context
+        with context():
+            where = first_not_finite(
+                pl_module.network,  # type: ignore[arg-type]
+                lambda network: pl_module.measures(network, *batch),  # type: ignore[operator]
+            )
+        raise DivergedError(f"{diverged(value, trainer.current_epoch + 1, index + 1)}; {where}")
+
     def on_train_batch_end(
         self,
         trainer: Trainer,
@@ -126,21 +151,19 @@ class Curves(Callback):
         for name, value in outputs.items():
             precise = torch.promote_types(value.dtype, torch.float32)
             self._sums[name] = self._sums.get(name, 0) + value.detach().to(precise) * images
-        # The mean over processes: all of them stop, or none.
-        loss = trainer.strategy.reduce(outputs["loss"].detach().clone(), reduce_op="mean")
-        self._unseen.append(loss)
-        if loss.is_cpu or len(self._unseen) == LOOK_EVERY or trainer.is_last_batch:
+        if outputs["loss"].is_cpu:
+            return
+        self._unseen.append(mean_over_processes(trainer, outputs["loss"]))
+        if len(self._unseen) == LOOK_EVERY or trainer.is_last_batch:
             self._look(trainer.current_epoch + 1, batch_idx + 1)
 
     def _look(self, epoch: int, step: int) -> None:
-        """Raise DivergedError at the first loss that is not finite, of those up to this step."""
+        """Raises DivergedError at the first loss that is not finite, of those up to this step."""
         losses = torch.stack(self._unseen).tolist()
         self._unseen.clear()
         for before, loss in zip(range(len(losses) - 1, -1, -1), losses, strict=True):
             if not math.isfinite(loss):
-                raise DivergedError(
-                    f"the training loss is {loss} in epoch {epoch}, step {step - before}"
-                )
+                raise DivergedError(diverged(loss, epoch, step - before))
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.training_seconds += self._elapsed()
@@ -177,6 +200,15 @@ class Curves(Callback):
         if trainer.is_global_zero:
             columns = (METRICS[0], *self.experiment.curves, METRICS[-1])
             write_metrics(self.path, self.rows, columns)
+
+
+def diverged(loss: float, epoch: int, step: int) -> str:
+    return f"the training loss is {loss} in epoch {epoch}, step {step}"
+
+
+def mean_over_processes(trainer: Trainer, loss: Tensor) -> Tensor:
+    """The mean of a loss over the processes that train together: all of them stop, or none."""
+    return trainer.strategy.reduce(loss.detach().clone(), reduce_op="mean")  # type: ignore[return-value]
 
 
 class BestCheckpoint(Callback):

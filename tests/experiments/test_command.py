@@ -16,7 +16,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import surrogate
 from experiments.runs.run import folder_name
 from experiments.tasks.data import FashionMNIST
+from experiments.tasks.networks import Autoencoder
 from experiments.training.metrics import read_metrics
+from surrogate.models.named import named_pairs
 from tests.experiments.conftest import CONFIGS, Command, Smoke
 
 STAIRCASE = "Staircase(step=0.5) / Blurred(width=0.3)"
@@ -237,6 +239,11 @@ def faulty(tmp_path: Path, request: pytest.FixtureRequest) -> tuple[str, str]:
     return str(path), name
 
 
+def first_site() -> str:
+    network = Autoencoder("relu", channels=4, latent=4)
+    return next(iter(named_pairs(network)))
+
+
 def test_a_run_that_diverges_stops_and_the_others_go_on(
     run: Command, tmp_path: Path, faulty: tuple[str, str]
 ):
@@ -247,12 +254,14 @@ def test_a_run_that_diverges_stops_and_the_others_go_on(
     at_once, later, relu = (tmp_path / "autoencoder" / act / "seed0" for act in acts.split("|"))
     record = result(at_once)
     assert record["status"] == "diverged"
-    assert record["message"] == "the training loss is nan in epoch 1, step 1"
+    first = "the first value that is not finite is the output of"
+    where = f"; {first} {first_site()}"
+    assert record["message"] == f"the training loss is nan in epoch 1, step 1{where}"
     assert (record["test_loss"], record["val_loss"], record["best_epoch"]) == (None, None, None)
     assert (record["epochs"], losses(at_once)) == (0, [])
     record = result(later)
     assert (record["status"], record["epochs"], record["best_epoch"]) == ("diverged", 1, 1)
-    assert record["message"] == "the training loss is nan in epoch 2, step 2"
+    assert record["message"].startswith(f"the training loss is nan in epoch 2, step 2; {first}")
     assert record["test_loss"] is None
     assert len(losses(later)) == 1
     assert result(relu)["status"] == "finished"
