@@ -46,7 +46,7 @@ class Run:
         experiment: name of the experiment.
         act: the activation as it is named to people.
         text: the pair that the name stands for, as text.
-        source: digest of the user's files that the activation comes from, if any.
+        code: digest of the code that computes the pair.
         seed: seed of weights, data order and randomness.
         config: every other setting that can change the result.
     """
@@ -54,7 +54,7 @@ class Run:
     experiment: str
     act: str
     text: str
-    source: str | None
+    code: str
     seed: int
     config: Mapping[str, Any]
 
@@ -68,6 +68,15 @@ class Run:
             if read_json(directory / "identity.json") == self.identity:
                 require_no_links(directory)
                 return directory
+        return None
+
+    def find_of_other_code(self, root: Path) -> Path | None:
+        """The directory of a run that differs in nothing but the code of its pair."""
+        for path in sorted(self._folder(root).glob(f"seed{self.seed}*/identity.json")):
+            stored = read_json(path)
+            if isinstance(stored, dict) and without_code(stored) == without_code(self.identity):
+                require_no_links(path.parent)
+                return path.parent
         return None
 
     @property
@@ -112,10 +121,18 @@ class Run:
         finally:
             shutil.rmtree(new, ignore_errors=True)  # nothing is there once it is renamed
 
+    def _folder(self, root: Path) -> Path:
+        return root / self.experiment / folder_name(self.act)
+
     def _candidates(self, root: Path) -> list[Path]:
         """Where this run may be: under its plain name, or the one with its digest."""
-        folder = root / self.experiment / folder_name(self.act)
+        folder = self._folder(root)
         return [folder / f"seed{self.seed}", folder / f"seed{self.seed}-{self.digest[:8]}"]
+
+
+def without_code(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """An identity but for the code; version 0.1 wrote a digest of the user's files as `source`."""
+    return {name: value for name, value in identity.items() if name not in ("code", "source")}
 
 
 def require_no_links(directory: Path) -> None:

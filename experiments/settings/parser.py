@@ -29,7 +29,7 @@ NUMBERS = {
 }
 
 # The options that `experiments.settings.read` takes from the command line before the parser.
-FLAGS = ("list_acts", "dry_run")
+FLAGS = ("list_acts", "dry_run", "again")
 EARLY = ("import", "experiment", "config", *FLAGS)
 
 
@@ -85,7 +85,8 @@ def make_parser(
         "the results.",
         epilog="--import FILE.py (repeatable) runs a file that registers activations or an "
         "experiment; --experiment NAME is the experiment of compare; --list_acts lists the "
-        "activations; --dry_run lists the runs, and how long the rest may take.",
+        "activations; --dry_run lists the runs, and how long the rest may take; --again carries "
+        "out anew what was computed by other code.",
         formatter_class=HelpFormatter,
         allow_abbrev=False,
         exit_on_error=False,

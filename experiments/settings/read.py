@@ -58,6 +58,7 @@ class Settings:
         groups: the options of the network, the data, the loss, the optimiser …, as plain values.
         sources: the user's files that were run.
         dry_run: whether the runs are only listed.
+        again: whether runs that ended before, but were computed by other code, are done again.
     """
 
     experiment: Experiment
@@ -66,6 +67,7 @@ class Settings:
     groups: Mapping[str, Mapping[str, Any]]
     sources: tuple[Source, ...] = ()
     dry_run: bool = False
+    again: bool = False
 
     @property
     def lr(self) -> tuple[float, ...]:
@@ -117,7 +119,7 @@ def read_settings(
         RunOptions(**{each.name: values[each.name] for each in fields(RunOptions)}),
         {name: values[name] for name in groups(kinds, chosen) if name in values},
         sources,
-        any(option.name == "dry_run" for option in options),
+        *(any(option.name == flag for option in options) for flag in ("dry_run", "again")),
     )
     check(settings)
     return settings

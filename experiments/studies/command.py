@@ -71,7 +71,7 @@ def carry_out(settings: Settings, words: str, terminal: bool) -> int:
     """Carries out the runs that have not ended; returns the exit code."""
     study = settings.study
     root = Path(study.runs).expanduser()
-    states = look_up(plan(settings), root)
+    states = look_up(plan(settings), root, settings.again)
     if settings.dry_run:
         print_plan(states, slots(settings, states))
         return 0
@@ -99,13 +99,17 @@ def carry_out(settings: Settings, words: str, terminal: bool) -> int:
 
 
 def say_what_is_done(states: Sequence[State], inline: bool) -> None:
+    """Says which runs had ended before, and whether their code has changed since."""
     done = [state for state in states if state.ended]
     if inline:
         for state in done:
             run = state.job.run
             log.info("%s, seed %d: done before, in %s", run.act, run.seed, state.directory)
     elif done:
-        print(f"{len(done)} of {len(states)} runs were done before", file=sys.stderr)
+        log.info("%d of %d runs were done before", len(done), len(states))
+    if other := [state for state in done if state.by_other_code]:
+        acts = ", ".join(dict.fromkeys(state.job.run.act for state in other))
+        log.warning("computed by other code: %s: run again with --again, or keep", acts)
 
 
 def log_note(state: State | None) -> None:

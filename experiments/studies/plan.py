@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any
 
 import yaml
 
 import surrogate
 from experiments.common.errors import UsageError
+from experiments.runs.code import code_of
 from experiments.runs.run import Run
 from experiments.settings.read import Settings, readable_text
 
@@ -61,20 +61,16 @@ def make_run(settings: Settings, act: str, seed: int, lr: float, annealed: bool)
         config["probe"] = {"every": options.probe_every}
     if options.anneal and annealed:
         config["anneal"] = {"schedules": options.anneal, "every": options.anneal_every}
+    pair = surrogate.get(act)
+    files = () if act.split("(")[0] in BUILT_IN else (content for _, content in settings.sources)
     return Run(
         experiment.name,
         act,
-        text=readable_text(surrogate.get(act), otherwise=act),
-        source=None if act.split("(")[0] in BUILT_IN else digest(settings),
+        text=readable_text(pair, otherwise=act),
+        code=code_of(pair, files),
         seed=seed,
         config=config,
     )
-
-
-def digest(settings: Settings) -> str | None:
-    """Of the user's files; None if there are none."""
-    content = b"".join(content for _, content in settings.sources)
-    return sha256(content).hexdigest() if settings.sources else None
 
 
 def check_anneal(settings: Settings) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 from experiments.common.errors import HeldError, RunError
 from experiments.common.files import read_json, write_json
 from experiments.runs.records import as_stored, require_result
-from experiments.runs.run import Run, held
+from experiments.runs.run import held
 from experiments.studies.engines.base import Ended, Engine, reason
 from experiments.studies.plan import Job
 from experiments.tasks.experiment import named
@@ -37,6 +37,7 @@ class State:
         directory: of its run, once there is one.
         lost: how many workers the run has lost.
         note: what happened last, if it was not its end.
+        by_other_code: whether the code that computes its pair has changed since it ended.
         hold: keeps other processes from the run while it is running.
     """
 
@@ -46,6 +47,7 @@ class State:
     directory: Path | None = None
     lost: int = 0
     note: str = ""
+    by_other_code: bool = False
     hold: ExitStack = field(default_factory=ExitStack)
 
     @property
@@ -61,9 +63,11 @@ class State:
 Show = Callable[[State | None], None]
 
 
-def earlier_result(run: Run, root: Path) -> dict[str, Any] | None:
-    """How the run ended, if it has. One that failed is tried again: its cause may be gone."""
-    directory = run.find(root)
+def earlier_result(directory: Path | None) -> dict[str, Any] | None:
+    """How the run in a directory ended, if it has.
+
+    One that failed is tried again: its cause may be gone.
+    """
     result = directory and read_json(directory / "result.json")
     if directory is None or result is None:
         return None
@@ -71,13 +75,24 @@ def earlier_result(run: Run, root: Path) -> dict[str, Any] | None:
     return result if result["status"] != "failed" else None
 
 
-def look_up(jobs: Sequence[Job], root: Path) -> list[State]:
-    """The jobs, with the results of those that have ended before."""
+def look_up(jobs: Sequence[Job], root: Path, again: bool) -> list[State]:
+    """The jobs, with the results of those that have ended before.
+
+    Args:
+        jobs: what is to be done.
+        root: the folder of all runs.
+        again: whether results of a pair that other code computed do not count.
+    """
     states = []
     for job in jobs:
         state = State(job, directory=job.run.find(root))
-        if result := earlier_result(job.run, root):
+        if result := earlier_result(state.directory):
             state.end(result)
+        elif state.directory is None and not again:
+            other = job.run.find_of_other_code(root)
+            if result := earlier_result(other):
+                state.directory, state.by_other_code = other, True
+                state.end(result)
         states.append(state)
     return states
 
@@ -142,7 +157,7 @@ def begin(state: State, root: Path, command: str) -> None:
         directory = run.find(root) or run.create(root, state.job.config_yaml)
         state.directory = directory
         state.hold.enter_context(held(directory, wait=False))
-        if result := earlier_result(run, root):
+        if result := earlier_result(directory):
             state.end(result)
         else:
             state.status = "running"

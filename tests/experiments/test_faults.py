@@ -142,7 +142,7 @@ def test_where_no_process_can_be_forked_a_run_waits_for_another_worker(
 
     engine = Local(1, None, Orders("", (), 1, None))  # type: ignore[arg-type]
     monkeypatch.setattr(ForkServerProcess, "start", no_more)
-    run = Run("autoencoder", "relu", "ReLU() / Exact()", None, 0, {})
+    run = Run("autoencoder", "relu", "ReLU() / Exact()", "0e", 0, {})
     engine.start(run, tmp_path)
     reason = "no process: BlockingIOError: [Errno 11] Resource temporarily unavailable"
     assert engine.wait(0) == [Ended(run, None, reason, lost=True)]

@@ -21,7 +21,7 @@ from experiments.runs.provenance import commit
 from experiments.runs.run import Run, folder_name, held
 from experiments.training.metrics import METRICS, Row, read_metrics, write_metrics
 
-RUN = Run("autoencoder", "relu", "ReLU() / Exact()", None, 3, {"model": {"channels": 4}})
+RUN = Run("autoencoder", "relu", "ReLU() / Exact()", "0e", 3, {"model": {"channels": 4}})
 
 
 def test_names_of_the_catalogue_are_folders_as_they_are():
@@ -60,7 +60,7 @@ def test_a_run_is_found_where_it_was_created(tmp_path: Path):
     [
         replace(RUN, config={"model": {"channels": 5}}),
         replace(RUN, text="ReLU() / Constant()"),
-        replace(RUN, source="0f"),
+        replace(RUN, code="0f"),
     ],
 )
 def test_another_run_of_that_name_gets_a_directory_of_its_own(tmp_path: Path, other: Run):
