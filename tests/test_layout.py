@@ -1,20 +1,27 @@
-"""How the library is built: which folder may import which, and where torch's private names are."""
+"""How the project is built: which folder may import which, and where torch's private names are."""
 
 from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
-MODULES = {
-    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
-    for path in sorted((ROOT / "surrogate").rglob("*.py"))
-}
+
+
+def modules(package: str) -> dict[str, Path]:
+    return {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in sorted((ROOT / package).rglob("*.py"))
+    }
+
+
+MODULES = modules("surrogate")
+EXPERIMENTS = modules("experiments")
 
 # Each part of the library, and what it may import besides itself.
 ALLOWED = {
@@ -32,19 +39,34 @@ ALLOWED = {
 }
 
 
-def imported(path: Path) -> Iterator[str]:
-    """The modules of the library that a module imports when it is imported itself."""
+# Each folder of the experiments, and what it may import besides the library, also within functions.
+EXPERIMENTS_ALLOWED = {
+    "common": set[str](),
+    "tasks": {"common"},
+    "training": {"common", "tasks"},
+    "runs": {"common", "tasks", "training"},
+    "settings": {"common", "tasks", "training"},
+    "analysis": {"common", "tasks", "training", "runs", "settings"},
+    "studies": {"common", "tasks", "training", "runs", "settings", "analysis"},
+    "site": {"common", "runs", "analysis"},
+    "pictures": {"common", "runs", "analysis", "site"},
+    "timing": {"common", "tasks", "training", "runs"},
+}
+
+
+def imported(path: Path, known: Mapping[str, Path], within_functions: bool) -> Iterator[str]:
+    """The modules that a module imports when it is imported itself, or later on too."""
     waiting: list[ast.AST] = [*ast.parse(path.read_text(encoding="utf-8")).body]
     while waiting:
         node = waiting.pop()
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and not within_functions:
             continue  # what it imports, it imports when it is called
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
             waiting += node.orelse
         elif isinstance(node, ast.ImportFrom) and node.module is not None:
             for name in node.names:
                 inner = f"{node.module}.{name.name}"
-                yield inner if inner in MODULES else node.module
+                yield inner if inner in known else node.module
         elif isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
         else:
@@ -52,7 +74,8 @@ def imported(path: Path) -> Iterator[str]:
 
 
 GRAPH = {
-    name: {each for each in imported(path) if each in MODULES} for name, path in MODULES.items()
+    name: {each for each in imported(path, MODULES, False) if each in MODULES}
+    for name, path in MODULES.items()
 }
 
 
@@ -70,6 +93,27 @@ def test_arrows_point_one_way(module: str) -> None:
     part = part_of(module)
     others = {part_of(each) for each in GRAPH[module]} - {part, ""}
     assert others <= ALLOWED[part], f"{module} may not import {others - ALLOWED[part]}"
+
+
+@pytest.mark.parametrize("module", EXPERIMENTS)
+def test_arrows_of_the_experiments_point_one_way(module: str) -> None:
+    found = {each for each in imported(EXPERIMENTS[module], EXPERIMENTS, True)}
+    others = {part_of(each) for each in found if each in EXPERIMENTS} - {part_of(module), ""}
+    if module.count(".") > 1 or part_of(module) in EXPERIMENTS_ALLOWED:
+        allowed = EXPERIMENTS_ALLOWED[part_of(module)]
+        assert others <= allowed, f"{module} may not import {others - allowed}"
+
+
+def test_a_command_only_says_what_it_starts() -> None:
+    doors = {name: path for name, path in EXPERIMENTS.items() if name.count(".") == 1}
+    doors = {name: path for name, path in doors.items() if path.name != "__init__.py"}
+    lengths = {name: len(path.read_text().splitlines()) for name, path in doors.items()}
+    assert max(lengths.values()) <= 15, lengths
+
+
+def test_files_stay_short() -> None:
+    for path in (*MODULES.values(), *EXPERIMENTS.values()):
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 400, path
 
 
 def test_private_names_of_torch_stand_in_one_module() -> None:

@@ -16,8 +16,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-import torch
-
 from experiments.analysis.report import summary
 from experiments.common.command import console, exit_code
 from experiments.common.errors import UsageError
@@ -168,9 +166,9 @@ def load_data(settings: Settings) -> Images[Any]:
     """The data that the settings ask for, if the network that they ask for can take it."""
     experiment, groups = settings.experiment, settings.groups
     images = experiment.images(groups["data"])
+    model = {"act": "linear", "seed": 0, **groups["model"], **experiment.sizes(images)}
     try:
-        with torch.device("meta"):
-            experiment.network({"act": "linear", **groups["model"], **experiment.sizes(images)})
+        experiment.check(model)
     except ValueError as error:
         raise UsageError(str(error)) from error
     return images

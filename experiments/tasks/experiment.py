@@ -128,18 +128,30 @@ class Experiment(Measured):
         """A new network, from its name (if there are several) and its arguments.
 
         Raises:
-            ValueError: it would have more than `LARGEST` parameters: a slip, or a hostile file.
+            ValueError: `check` does.
         """
-        arguments = dict(model)
-        name = arguments.pop("name", next(iter(self.networks)))
-        kind = self.offered(name).kind
+        self.check(model)
+        return self.network_kind(model)(**without_name(model))
+
+    def check(self, model: Mapping[str, Any]) -> None:
+        """Makes a network without the memory for its parameters.
+
+        Raises:
+            ValueError: its arguments are wrong, or it would have more than `LARGEST` parameters: a
+                slip, or a hostile file.
+        """
         try:
-            size = parameters(kind, arguments)
-        except (RuntimeError, OverflowError):  # sizes whose product has more than 64 bits
-            size = LARGEST + 1
+            size = parameters(self.network_kind(model), without_name(model))
+        except (RuntimeError, OverflowError) as error:
+            # Sizes whose product has more than 64 bits; or a layer that can't be without memory.
+            too_large = isinstance(error, OverflowError) or "overflow" in str(error)
+            size = LARGEST + 1 if too_large else 0
         if size > LARGEST:
             raise ValueError(f"the network would have more than {LARGEST:,} parameters")
-        return kind(**arguments)
+
+    def network_kind(self, model: Mapping[str, Any]) -> type[nn.Module]:
+        """The class of the network, from its name if there are several."""
+        return self.offered(model.get("name", next(iter(self.networks)))).kind
 
     def sizes(self, images: Images[Any]) -> dict[str, Any]:
         """The arguments of the networks that the data decides."""
@@ -151,8 +163,11 @@ class Experiment(Measured):
 
     def images(self, data: Mapping[str, Any]) -> Images[Any]:
         """The data, from its name (if there are several) and its options."""
-        options = {name: value for name, value in data.items() if name != "name"}
-        return self.data_kind(data)(**options)
+        return self.data_kind(data)(**without_name(data))
+
+
+def without_name(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if name != "name"}
 
 
 def parameters(kind: type[nn.Module], arguments: Mapping[str, Any]) -> int:
