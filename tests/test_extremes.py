@@ -16,7 +16,7 @@ from surrogate import SurrogateActivation
 from surrogate import derivatives as d
 from surrogate import functions as f
 from surrogate.derivatives.base import Derivative, derivatives
-from surrogate.derivatives.kernels import KERNELS
+from surrogate.functions.kernels import KERNELS
 from surrogate.diagnostics.check import DTYPES
 from surrogate.functions.base import functions
 from tests import reference

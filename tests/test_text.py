@@ -21,7 +21,7 @@ from surrogate import derivatives as d
 from surrogate import functions as f
 from surrogate.core.drawn import Drawn
 from surrogate.derivatives.base import derivatives as derivatives_
-from surrogate.derivatives.kernels import KERNELS
+from surrogate.functions.kernels import KERNELS
 from surrogate.functions.base import functions as functions_
 
 positive = st.floats(1e-3, 1e3)

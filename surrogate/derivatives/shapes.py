@@ -21,12 +21,7 @@ from surrogate.derivatives.base import (
     required_arguments,
 )
 from surrogate.functions.arithmetic import above, below, choose
-from surrogate.functions.base import (
-    Elementwise,
-    Function,
-    PiecewiseConstant,
-    mean_magnitude,
-)
+from surrogate.functions.base import Elementwise, Function, PiecewiseConstant, mean_magnitude
 from surrogate.functions.callables import left_alone
 
 

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from surrogate.core.numbers import Limits, NotNegative, Number, Positive, Seed
-from surrogate.derivatives import kernels
 from surrogate.derivatives.base import (
     AnyLinear,
     Derivative,
@@ -21,6 +20,7 @@ from surrogate.derivatives.base import (
 )
 from surrogate.derivatives.noise import mixed, normal_field, uniform_field
 from surrogate.derivatives.shapes import OfFunction, unbound
+from surrogate.functions import kernels
 from surrogate.functions.arithmetic import near_bends
 from surrogate.functions.base import Elementwise
 

@@ -10,8 +10,6 @@ from surrogate.core.numbers import Limits, NotNegative, Positive
 from surrogate.equivalents.base import Package
 from surrogate.pair import SurrogateActivation
 
-larq = Package("larq", "Compared by hand with the quantizers of larq 0.14.0, on TensorFlow 2.21.")
-
 SIGN = f.Sign(at_zero=1.0)
 
 
@@ -20,62 +18,51 @@ def window(clip_value: float | None) -> d.Pointwise:
     return d.Constant() if clip_value is None else d.Box(-clip_value, clip_value)
 
 
-@larq
-def ste_sign(clip_value: Positive | None = 1.0) -> SurrogateActivation:
-    """1 if x ≥ 0, else −1. Reports 1 if |x| ≤ clip_value, else 0; 1 everywhere for None."""
-    return SurrogateActivation(SIGN, window(clip_value))
+class Larq(Package):
+    """Compared by hand with the quantizers of larq 0.14.0, on TensorFlow 2.21."""
 
+    def ste_sign(self, clip_value: Positive | None = 1.0) -> SurrogateActivation:
+        """1 if x ≥ 0, else −1. Reports 1 if |x| ≤ clip_value, else 0; 1 everywhere for None."""
+        return SurrogateActivation(SIGN, window(clip_value))
 
-@larq
-def ste_heaviside(clip_value: Positive | None = 1.0) -> SurrogateActivation:
-    """1 if x > 0, else 0. Reports 1 if |x| ≤ clip_value, else 0; 1 everywhere for None."""
-    return SurrogateActivation(f.Heaviside(at_zero=0.0), window(clip_value))
+    def ste_heaviside(self, clip_value: Positive | None = 1.0) -> SurrogateActivation:
+        """1 if x > 0, else 0. Reports 1 if |x| ≤ clip_value, else 0; 1 everywhere for None."""
+        return SurrogateActivation(f.Heaviside(at_zero=0.0), window(clip_value))
 
+    def ste_tern(
+        self, threshold_value: NotNegative = 0.05, clip_value: Positive | None = 1.0
+    ) -> SurrogateActivation:
+        """0 if |x| < threshold_value, else the sign of x. Reports 1 if |x| ≤ clip_value, else 0; 1
+        everywhere for None.
 
-@larq
-def ste_tern(
-    threshold_value: NotNegative = 0.05,
-    clip_value: Positive | None = 1.0,
-) -> SurrogateActivation:
-    """0 if |x| < threshold_value, else the sign of x. Reports 1 if |x| ≤ clip_value, else 0; 1
-    everywhere for None.
+        The document leaves the tie open; in the code it has the sign of x.
+        `ternary_weight_networks`, which takes the threshold from all of the weights, is left out.
+        """
+        return SurrogateActivation(f.Ternary(threshold_value, at_tie=1.0), window(clip_value))
 
-    The document leaves the tie open; in the code it has the sign of x. `ternary_weight_networks`,
-    which takes the threshold from all of the weights, is left out.
-    """
-    return SurrogateActivation(f.Ternary(threshold_value, at_tie=1.0), window(clip_value))
+    def approx_sign(self) -> SurrogateActivation:
+        """1 if x ≥ 0, else −1. Reports 2 · max(0, 1 − |x|)."""
+        return SurrogateActivation(SIGN, d.Triangle(height=2.0))
 
+    def swish_sign(self, beta: Positive = 5.0) -> SurrogateActivation:
+        """1 if x ≥ 0, else −1. Reports beta·(2 − beta·x·tanh(beta·x/2)) / (1 + cosh(beta·x))."""
+        return SurrogateActivation(SIGN, d.SwishSign(beta))
 
-@larq
-def approx_sign() -> SurrogateActivation:
-    """1 if x ≥ 0, else −1. Reports 2 · max(0, 1 − |x|)."""
-    return SurrogateActivation(SIGN, d.Triangle(height=2.0))
+    def MagnitudeAwareSign(self, clip_value: Positive | None = 1.0) -> SurrogateActivation:
+        """m if x ≥ 0, else −m, m = mean |x| over all dimensions but the last. Reports m if
+        |x| ≤ clip_value, else 0; m everywhere for None.
 
+        So it is not elementwise: the last dimension is that of the channels, and each has its m.
+        """
+        inside = d.MeanMagnitude() if clip_value is None else d.MeanMagnitude() * window(clip_value)
+        return SurrogateActivation(f.MagnitudeSign(), inside)
 
-@larq
-def swish_sign(beta: Positive = 5.0) -> SurrogateActivation:
-    """1 if x ≥ 0, else −1. Reports beta·(2 − beta·x·tanh(beta·x/2)) / (1 + cosh(beta·x))."""
-    return SurrogateActivation(SIGN, d.SwishSign(beta))
+    def DoReFa(
+        self, k_bit: Annotated[int, Limits(integer=True, least=1, most=16)] = 2
+    ) -> SurrogateActivation:
+        """round(n·x) / n, n = 2^k_bit − 1, of x clamped to [0, 1]. Reports 1 if 0 ≤ x ≤ 1, else 0.
 
-
-@larq
-def MagnitudeAwareSign(clip_value: Positive | None = 1.0) -> SurrogateActivation:
-    """m if x ≥ 0, else −m, m = mean |x| over all dimensions but the last. Reports m if
-    |x| ≤ clip_value, else 0; m everywhere for None.
-
-    So it is not elementwise: the last dimension is that of the channels, and each has its m.
-    """
-    inside = d.MeanMagnitude() if clip_value is None else d.MeanMagnitude() * window(clip_value)
-    return SurrogateActivation(f.MagnitudeSign(), inside)
-
-
-@larq
-def DoReFa(
-    k_bit: Annotated[int, Limits(integer=True, least=1, most=16)] = 2,
-) -> SurrogateActivation:
-    """round(n·x) / n, n = 2^k_bit − 1, of x clamped to [0, 1]. Reports 1 if 0 ≤ x ≤ 1, else 0.
-
-    Rounding ties go to the even multiple. That is `mode="activations"`; the other one normalises
-    by all of the weights, and is left out.
-    """
-    return SurrogateActivation(f.UniformQuantizer(k_bit, low=0.0), d.Box(0.0, 1.0))
+        Rounding ties go to the even multiple. That is `mode="activations"`; the other one
+        normalises by all of the weights, and is left out.
+        """
+        return SurrogateActivation(f.UniformQuantizer(k_bit, low=0.0), d.Box(0.0, 1.0))

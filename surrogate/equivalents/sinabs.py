@@ -13,107 +13,81 @@ from surrogate.pair import SurrogateActivation
 
 SpikeFunction = Literal["SingleSpike", "MultiSpike", "MaxSpike"]
 
-sinabs = Package(
-    "sinabs",
-    "Functions of the membrane potential v; thr is `spike_threshold`, and N(v; μ, σ) a normal "
-    "density. `spike_fn` is the function: `SingleSpike` is 1 if v ≥ thr, else 0; `MultiSpike` is "
-    "⌊v / thr⌋, at least 0; `MaxSpike` that, but at most `max_num_spikes_per_bin`. The code "
-    "returns float32 whatever the input.",
-    distribution="sinabs",
-)
 
+class Sinabs(Package, distribution="sinabs"):
+    """Functions of the membrane potential v; thr is `spike_threshold`, and N(v; μ, σ) a normal
+    density. `spike_fn` is the function: `SingleSpike` is 1 if v ≥ thr, else 0; `MultiSpike` is
+    ⌊v / thr⌋, at least 0; `MaxSpike` that, but at most `max_num_spikes_per_bin`. The code returns
+    float32 whatever the input.
+    """
 
-def spikes(
-    derivative: d.Derivative, threshold: float, spike_fn: str, most: int | None
-) -> SurrogateActivation:
-    if spike_fn == "SingleSpike":
-        return SurrogateActivation(f.Heaviside(threshold), derivative)
-    most = most if spike_fn == "MaxSpike" else None
-    return SurrogateActivation(f.MultiSpike(threshold, most), derivative)
+    def pair(
+        self,
+        made: d.Derivative,
+        spike_threshold: Positive = 1.0,
+        spike_fn: SpikeFunction = "SingleSpike",
+        max_num_spikes_per_bin: Count | None = None,
+    ) -> SurrogateActivation:
+        if spike_fn == "SingleSpike":
+            return SurrogateActivation(f.Heaviside(spike_threshold), made)
+        most = max_num_spikes_per_bin if spike_fn == "MaxSpike" else None
+        return SurrogateActivation(f.MultiSpike(spike_threshold, most), made)
+
+    def Heaviside(self, window: float = 1.0, spike_threshold: Positive = 1.0) -> d.Derivative:
+        """1 if v ≥ thr, else 0. Reports 1/thr if v ≥ thr − window, else 0.
+
+        The document calls the window relative to the threshold; in the code, and here, it is not.
+        """
+        inside = d.Constant(1 / spike_threshold)
+        return d.Split(d.Constant(0.0), inside, at=spike_threshold - window)
+
+    def Gaussian(
+        self,
+        mu: float = 0.0,
+        sigma: Positive = 0.5,
+        grad_scale: float = 1.0,
+        spike_threshold: Positive = 1.0,
+    ) -> d.Derivative:
+        """1 if v ≥ thr, else 0. Reports grad_scale · N(v − thr; mu, sigma)."""
+        return density(spike_threshold + mu, sigma, grad_scale)
+
+    def MultiGaussian(
+        self,
+        mu: float = 0.0,
+        sigma: Positive = 0.5,
+        h: float = 0.15,
+        s: Positive = 6,
+        grad_scale: float = 1.0,
+        spike_threshold: Positive = 1.0,
+    ) -> d.Derivative:
+        """1 if v ≥ thr, else 0. Reports grad_scale · [(1 + h) · N(v − thr; mu, sigma)
+        − h · N(v − thr; sigma, s·sigma) − h · N(v − thr; −sigma, s·sigma)].
+        """
+        middle = density(spike_threshold + mu, sigma, (1 + h) * grad_scale)
+        right = density(spike_threshold + sigma, s * sigma, -h * grad_scale)
+        left = density(spike_threshold - sigma, s * sigma, -h * grad_scale)
+        return middle + right + left
+
+    def SingleExponential(
+        self, grad_width: Positive = 0.5, grad_scale: float = 1.0, spike_threshold: Positive = 1.0
+    ) -> d.Derivative:
+        """1 if v ≥ thr, else 0. Reports grad_scale · e^(−|v − thr| / w) / w, w =
+        thr · grad_width.
+        """
+        width = spike_threshold * grad_width
+        return d.Laplace(width, height=grad_scale / width).shift(spike_threshold)
+
+    def PeriodicExponential(
+        self, grad_width: Positive = 0.5, grad_scale: float = 1.0, spike_threshold: Positive = 1.0
+    ) -> d.Derivative:
+        """1 if v ≥ thr, else 0. Reports grad_scale · e^(−d / grad_width), where d is thr − v below
+        thr, and above it twice the distance to the nearest multiple of thr.
+        """
+        below = d.Laplace(grad_width, height=grad_scale).shift(spike_threshold)
+        above = d.PeriodicLaplace(grad_width / 2, height=grad_scale, period=spike_threshold)
+        return d.Split(below, above, at=spike_threshold)
 
 
 def density(mean: float, sigma: float, weight: float) -> d.Derivative:
     """weight · N(v; mean, sigma)."""
     return d.Gaussian(width=sigma, height=weight / (math.sqrt(2 * math.pi) * sigma)).shift(mean)
-
-
-@sinabs
-def Heaviside(
-    window: float = 1.0,
-    spike_threshold: Positive = 1.0,
-    spike_fn: SpikeFunction = "SingleSpike",
-    max_num_spikes_per_bin: Count | None = None,
-) -> SurrogateActivation:
-    """1 if v ≥ thr, else 0. Reports 1/thr if v ≥ thr − window, else 0.
-
-    The document calls the window relative to the threshold; in the code, and here, it is not.
-    """
-    derivative = d.Split(
-        d.Constant(0.0), d.Constant(1 / spike_threshold), at=spike_threshold - window
-    )
-    return spikes(derivative, spike_threshold, spike_fn, max_num_spikes_per_bin)
-
-
-@sinabs
-def Gaussian(
-    mu: float = 0.0,
-    sigma: Positive = 0.5,
-    grad_scale: float = 1.0,
-    spike_threshold: Positive = 1.0,
-    spike_fn: SpikeFunction = "SingleSpike",
-    max_num_spikes_per_bin: Count | None = None,
-) -> SurrogateActivation:
-    """1 if v ≥ thr, else 0. Reports grad_scale · N(v − thr; mu, sigma)."""
-    derivative = density(spike_threshold + mu, sigma, grad_scale)
-    return spikes(derivative, spike_threshold, spike_fn, max_num_spikes_per_bin)
-
-
-@sinabs
-def MultiGaussian(
-    mu: float = 0.0,
-    sigma: Positive = 0.5,
-    h: float = 0.15,
-    s: Positive = 6,
-    grad_scale: float = 1.0,
-    spike_threshold: Positive = 1.0,
-    spike_fn: SpikeFunction = "SingleSpike",
-    max_num_spikes_per_bin: Count | None = None,
-) -> SurrogateActivation:
-    """1 if v ≥ thr, else 0. Reports grad_scale · [(1 + h) · N(v − thr; mu, sigma)
-    − h · N(v − thr; sigma, s·sigma) − h · N(v − thr; −sigma, s·sigma)].
-    """
-    middle = density(spike_threshold + mu, sigma, (1 + h) * grad_scale)
-    right = density(spike_threshold + sigma, s * sigma, -h * grad_scale)
-    left = density(spike_threshold - sigma, s * sigma, -h * grad_scale)
-    return spikes(middle + right + left, spike_threshold, spike_fn, max_num_spikes_per_bin)
-
-
-@sinabs
-def SingleExponential(
-    grad_width: Positive = 0.5,
-    grad_scale: float = 1.0,
-    spike_threshold: Positive = 1.0,
-    spike_fn: SpikeFunction = "SingleSpike",
-    max_num_spikes_per_bin: Count | None = None,
-) -> SurrogateActivation:
-    """1 if v ≥ thr, else 0. Reports grad_scale · e^(−|v − thr| / w) / w, w = thr · grad_width."""
-    width = spike_threshold * grad_width
-    derivative = d.Laplace(width, height=grad_scale / width).shift(spike_threshold)
-    return spikes(derivative, spike_threshold, spike_fn, max_num_spikes_per_bin)
-
-
-@sinabs
-def PeriodicExponential(
-    grad_width: Positive = 0.5,
-    grad_scale: float = 1.0,
-    spike_threshold: Positive = 1.0,
-    spike_fn: SpikeFunction = "SingleSpike",
-    max_num_spikes_per_bin: Count | None = None,
-) -> SurrogateActivation:
-    """1 if v ≥ thr, else 0. Reports grad_scale · e^(−d / grad_width), where d is thr − v below thr,
-    and above it twice the distance to the nearest multiple of thr.
-    """
-    below = d.Laplace(grad_width, height=grad_scale).shift(spike_threshold)
-    above = d.PeriodicLaplace(grad_width / 2, height=grad_scale, period=spike_threshold)
-    derivative = d.Split(below, above, at=spike_threshold)
-    return spikes(derivative, spike_threshold, spike_fn, max_num_spikes_per_bin)

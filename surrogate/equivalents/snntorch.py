@@ -10,84 +10,65 @@ from surrogate.core.numbers import Positive, Seed
 from surrogate.equivalents.base import Package
 from surrogate.pair import SurrogateActivation
 
-snntorch = Package(
-    "snntorch",
-    "The documents write U ≥ U_thr; the code, with x = U − U_thr, fires for x > 0 alone, and so do "
-    "these. The code returns float32 whatever the input.",
-    distribution="snntorch",
-)
 
-
-def spike(derivative: d.Derivative) -> SurrogateActivation:
-    return SurrogateActivation(f.Heaviside(at_zero=0.0), derivative)
-
-
-@snntorch
-def straight_through_estimator() -> SurrogateActivation:
-    """1 if x > 0, else 0. Reports 1."""
-    return spike(d.Constant())
-
-
-@snntorch
-def fast_sigmoid(slope: Positive = 25) -> SurrogateActivation:
-    """1 if x > 0, else 0. Reports 1 / (slope·|x| + 1)²."""
-    return spike(d.FastSigmoid(width=1 / slope))
-
-
-@snntorch
-def sigmoid(slope: Positive = 25) -> SurrogateActivation:
-    """1 if x > 0, else 0. Reports slope · s(slope·x) · (1 − s(slope·x)), s the logistic sigmoid.
-
-    The code computes e^(−slope·x) / (e^(−slope·x) + 1)², which is NaN where the exponential
-    overflows (slope·x < −89 in float32): here it is the limit, 0.
+class SnnTorch(Package, distribution="snntorch"):
+    """The documents write U ≥ U_thr; the code, with x = U − U_thr, fires for x > 0 alone, and so do
+    these. The code returns float32 whatever the input.
     """
-    return spike(d.Logistic(width=1 / slope, height=slope / 4))
 
+    def pair(self, made: d.Derivative) -> SurrogateActivation:
+        return SurrogateActivation(f.Heaviside(at_zero=0.0), made)
 
-@snntorch
-def atan(alpha: Positive = 2.0) -> SurrogateActivation:
-    """1 if x > 0, else 0. Reports (alpha/2) / (1 + (π·alpha·x/2)²).
+    def straight_through_estimator(self) -> d.Derivative:
+        """1 if x > 0, else 0. Reports 1."""
+        return d.Constant()
 
-    The document's formula has 1/π for alpha/2, unlike the derivative of the function that it
-    names, the code, and this.
-    """
-    return spike(d.Cauchy(width=2 / (math.pi * alpha), height=alpha / 2))
+    def fast_sigmoid(self, slope: Positive = 25) -> d.Derivative:
+        """1 if x > 0, else 0. Reports 1 / (slope·|x| + 1)²."""
+        return d.FastSigmoid(width=1 / slope)
 
+    def sigmoid(self, slope: Positive = 25) -> d.Derivative:
+        """1 if x > 0, else 0. Reports slope · s(slope·x) · (1 − s(slope·x)), s the logistic
+        sigmoid.
 
-@snntorch
-def heaviside() -> SurrogateActivation:
-    """1 if x > 0, else 0. Reports 1 if x > 0, else 0."""
-    return spike(d.Split(d.Constant(0.0), d.Constant(), tie="left"))
+        The code computes e^(−slope·x) / (e^(−slope·x) + 1)², which is NaN where the exponential
+        overflows (slope·x < −89 in float32): here it is the limit, 0.
+        """
+        return d.Logistic(width=1 / slope, height=slope / 4)
 
+    def atan(self, alpha: Positive = 2.0) -> d.Derivative:
+        """1 if x > 0, else 0. Reports (alpha/2) / (1 + (π·alpha·x/2)²).
 
-@snntorch
-def spike_rate_escape(beta: Positive = 1, slope: float = 25) -> SurrogateActivation:
-    """1 if x > 0, else 0. Reports slope · e^(−beta·|x − 1|)."""
-    return spike(d.Laplace(width=1 / beta, height=slope).shift(1))
+        The document's formula has 1/π for alpha/2, unlike the derivative of the function that it
+        names, the code, and this.
+        """
+        return d.Cauchy(width=2 / (math.pi * alpha), height=alpha / 2)
 
+    def heaviside(self) -> d.Derivative:
+        """1 if x > 0, else 0. Reports 1 if x > 0, else 0."""
+        return d.Split(d.Constant(0.0), d.Constant(), tie="left")
 
-@snntorch
-def SFS(slope: Positive = 25, B: float = 1) -> SurrogateActivation:
-    """1 if x > 0, else 0. Reports 1 / (slope·|x| + 1)² if x > B, else 0."""
-    return spike(d.Split(d.Constant(0.0), d.FastSigmoid(width=1 / slope), at=B, tie="left"))
+    def spike_rate_escape(self, beta: Positive = 1, slope: float = 25) -> d.Derivative:
+        """1 if x > 0, else 0. Reports slope · e^(−beta·|x − 1|)."""
+        return d.Laplace(width=1 / beta, height=slope).shift(1)
 
+    def SFS(self, slope: Positive = 25, B: float = 1) -> d.Derivative:
+        """1 if x > 0, else 0. Reports 1 / (slope·|x| + 1)² if x > B, else 0."""
+        return d.Split(d.Constant(0.0), d.FastSigmoid(width=1 / slope), at=B, tie="left")
 
-@snntorch
-def SSO(mean: float = 0, variance: Positive = 0.2, seed: Seed = 0) -> SurrogateActivation:
-    """1 if x > 0, else 0. Reports 1 if x > 0, else (u − 0.5 + mean) · variance, u from U(0, 1).
+    def SSO(self, mean: float = 0, variance: Positive = 0.2, seed: Seed = 0) -> d.Derivative:
+        """1 if x > 0, else 0. Reports 1 if x > 0, else (u − 0.5 + mean) · variance, u from U(0, 1).
 
-    u is a fixed random field: it depends on the seed (which the package does not have) and on x,
-    so that equal inputs get equal noise. The package draws anew in every backward pass.
-    """
-    noise = d.Uniform((mean - 0.5) * variance, (mean + 0.5) * variance, seed)
-    return spike(d.Split(noise, d.Constant(), tie="left"))
+        u is a fixed random field: it depends on the seed (which the package does not have) and on
+        x, so that equal inputs get equal noise. The package draws anew in every backward pass.
+        """
+        noise = d.Uniform((mean - 0.5) * variance, (mean + 0.5) * variance, seed)
+        return d.Split(noise, d.Constant(), tie="left")
 
+    def LSO(self, slope: float = 0.1) -> d.Derivative:
+        """1 if x > 0, else 0. Reports 1 if x > 0, else slope.
 
-@snntorch
-def LSO(slope: float = 0.1) -> SurrogateActivation:
-    """1 if x > 0, else 0. Reports 1 if x > 0, else slope.
-
-    In the package `LSO` calls another function and raises a TypeError; its `LeakySpikeOperator`
-    raises in the backward pass.
-    """
-    return spike(d.Split(d.Constant(slope), d.Constant(), tie="left"))
+        In the package `LSO` calls another function and raises a TypeError; its `LeakySpikeOperator`
+        raises in the backward pass.
+        """
+        return d.Split(d.Constant(slope), d.Constant(), tie="left")

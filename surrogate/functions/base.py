@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -13,9 +13,7 @@ from surrogate.core.evaluate import evaluate
 from surrogate.core.parts import Part, varying_numbers, with_tensors
 from surrogate.core.registry import Registry
 from surrogate.functions.callables import require_floating
-
-if TYPE_CHECKING:
-    from surrogate.derivatives.kernels import Kernel
+from surrogate.functions.kernels import Kernel
 
 Elementwise = Callable[[Tensor], Tensor]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -18,9 +18,7 @@ from surrogate.core.numbers import (
 )
 from surrogate.functions.arithmetic import above, below, nan_where_nan
 from surrogate.functions.base import PiecewiseConstant, stretched
-
-if TYPE_CHECKING:
-    from surrogate.derivatives.kernels import Kernel
+from surrogate.functions.kernels import Kernel
 
 
 class Round(PiecewiseConstant):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -12,9 +12,7 @@ from surrogate.core.drawn import Drawn
 from surrogate.core.numbers import FixedNumber, Limits, Number, Positive
 from surrogate.functions.arithmetic import above, below, choose, over
 from surrogate.functions.base import Function
-
-if TYPE_CHECKING:
-    from surrogate.derivatives.kernels import Kernel
+from surrogate.functions.kernels import Kernel
 
 
 class ReLU(Function):

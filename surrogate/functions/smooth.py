@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -11,9 +11,7 @@ from torch.nn import functional as F
 from surrogate.core.numbers import NotNegative, Number, Positive
 from surrogate.functions.arithmetic import above, finite, identity_above
 from surrogate.functions.base import Function
-
-if TYPE_CHECKING:
-    from surrogate.derivatives.kernels import Kernel
+from surrogate.functions.kernels import Kernel
 
 
 def _softplus(x: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -12,9 +12,7 @@ from surrogate.core.drawn import Drawn
 from surrogate.core.numbers import Choice, FixedNumber, Limits, Number, Positive
 from surrogate.functions.arithmetic import divisible, times
 from surrogate.functions.base import Function, PiecewiseConstant, mean_magnitude, stretched
-
-if TYPE_CHECKING:
-    from surrogate.derivatives.kernels import Kernel
+from surrogate.functions.kernels import Kernel
 
 
 class Heaviside(PiecewiseConstant):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -10,9 +10,7 @@ from torch import Tensor
 from surrogate.core.numbers import Positive
 from surrogate.functions.arithmetic import below, choose, divisible, nan_where_nan
 from surrogate.functions.base import Function, PiecewiseConstant, stretched
-
-if TYPE_CHECKING:
-    from surrogate.derivatives.kernels import Kernel
+from surrogate.functions.kernels import Kernel
 
 
 class Sin(Function):

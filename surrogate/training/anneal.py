@@ -20,15 +20,7 @@ import torch
 from torch import nn
 
 from surrogate.core.messages import did_you_mean, name_of
-from surrogate.core.numbers import (
-    Allowed,
-    FixedNumber,
-    Held,
-    Limits,
-    Varying,
-    is_finite,
-    shortest,
-)
+from surrogate.core.numbers import Allowed, FixedNumber, Held, Limits, Varying, is_finite, shortest
 from surrogate.core.parts import Part, described_fields, walk
 from surrogate.core.registry import Registry
 from surrogate.models.named import named_pairs
@@ -185,20 +177,17 @@ class Anneal:
             raise ValueError("Anneal: schedules must name at least one path, got none")
         pairs = list(named_pairs(model).values())
         known = sorted({path for pair in pairs for path in number_paths(pair)})
+        having = {p: [pair for pair in pairs if p in number_paths(pair)] for p in self.schedules}
         for path, schedule in self.schedules.items():
-            having = [pair for pair in pairs if path in number_paths(pair)]
-            if not having:
+            if not having[path]:
                 there_are = f" (there are: {', '.join(known) or 'none'})"
                 raise ValueError(
                     f"Anneal: no pair has a number at {path!r}"
                     f"{did_you_mean(path, known) or there_are}"
                 )
-            for pair in having:
+            for pair in having[path]:
                 _require_allowed(pair, path, schedule)
-        self._moved = {
-            path: [_annealed(pair, path) for pair in pairs if path in number_paths(pair)]
-            for path in self.schedules
-        }
+        self._moved = {path: [_annealed(pair, path) for pair in having[path]] for path in having}
         self.move_to(0)
 
     def step(self) -> None:

@@ -128,11 +128,9 @@ class Probe:
 
     def stop(self) -> None:
         """Take the hooks off, and add up what they saw."""
-        watch, self._watch = self._watch, None
-        if watch is None:
-            return
-        watch.remove()
-        for name, calls in watch.calls.items():
+        seen = {} if self._watch is None else self._watch.calls
+        self.remove()
+        for name, calls in seen.items():
             if calls:
                 self._add(name, calls)
 

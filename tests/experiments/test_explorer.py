@@ -16,7 +16,7 @@ import surrogate
 from experiments import catalogue
 from experiments.explorer import __main__, parts, samples
 from surrogate.derivatives.blurred import BlurredByLayers
-from surrogate.derivatives.kernels import KERNELS
+from surrogate.functions.kernels import KERNELS
 from surrogate.functions import PiecewiseConstant
 from tests.browser import Browser, BrowserError, Page
 

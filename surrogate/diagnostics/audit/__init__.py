@@ -24,6 +24,7 @@ from surrogate.diagnostics.audit.smoothing import (
     divided,
     divided_all,
     norm,
+    parts_of,
     smoothed_gradient,
     sums,
 )
@@ -170,11 +171,10 @@ def _rows(
     noise: Vector,
 ) -> Iterator[Row]:
     first, second = reported.parameters, true.parameters
-    yield _row("total", "", first, second, blocks[0], noise[0])
-    ends = [*landscape.starts[1:], len(first)]
-    for index, name in enumerate(landscape.layers):
-        part = slice(landscape.starts[index], ends[index])
-        yield _row("layer", name, first[part], second[part], blocks[index + 1], noise[index + 1])
+    names: list[tuple[Kind, str]] = [("total", ""), *(("layer", n) for n in landscape.layers)]
+    parts = parts_of(landscape.starts, len(first))
+    for (kind, name), part, block, ratio in zip(names, parts, blocks, noise, strict=True):
+        yield _row(kind, name, first[part], second[part], block, ratio)
     for kind, name in reported.sites:
         yield _row(kind, name, reported.sites[kind, name], true.sites[kind, name])
 
@@ -187,9 +187,9 @@ def _row(
     block: Block | None = None,
     signal_to_noise: float = np.nan,
 ) -> Row:
+    block = block or Block()
     norms = norm(reported), norm(true)
     unknown = not np.isfinite([*norms]).all()
-    block = block or Block()
     return Row(
         kind=kind,
         name=name,

@@ -20,6 +20,7 @@ from surrogate.diagnostics.check.subject import (
     NotApplicableError,
     Subject,
     backward,
+    compiling,
     require_by_element,
 )
 from surrogate.diagnostics.saved_bytes import saved_bytes
@@ -136,10 +137,7 @@ def _extremes(module: Runner, subject: Subject, x: Tensor) -> float:
     true_value = lambda x: subject.value(x).double()
     slope = lambda x: backward(module, x, torch.ones_like(x))
     true_slope = lambda x: subject.derivative(x, torch.ones_like(x))
-    for what, function, definition in (
-        ("value", value, true_value),
-        ("slope", slope, true_slope),
-    ):
+    for what, function, definition in (("value", value, true_value), ("slope", slope, true_slope)):
         got, expected = function(finite), definition(finite)
         lost = ~got.isfinite() & expected.to(subject.dtype).isfinite()
         if lost.any():
@@ -155,17 +153,13 @@ def _extremes(module: Runner, subject: Subject, x: Tensor) -> float:
     return max(errors)
 
 
-@named("extremes")
-def extremes(subject: Subject, x: Tensor) -> float:
-    return _extremes(subject.module, subject, x)
+named("extremes")(lambda subject, x: _extremes(subject.module, subject, x))
 
 
 @named("compiled extremes", compiled=True)
 def compiled_extremes(subject: Subject, x: Tensor) -> float:
-    try:
-        return _extremes(torch.compile(subject.module, fullgraph=True), subject, x)
-    finally:
-        torch.compiler.reset()
+    with compiling(subject.module, fullgraph=True) as module:
+        return _extremes(module, subject, x)
 
 
 @named("exported extremes")
@@ -200,14 +194,8 @@ def _refused(subject: Subject, x: Tensor) -> None:
     raise BrokenError(f"{x.dtype} is taken")
 
 
-@named("integers refused")
-def integers_refused(subject: Subject, x: Tensor) -> None:
-    _refused(subject, x.to(torch.int64))
-
-
-@named("complex numbers refused")
-def complex_refused(subject: Subject, x: Tensor) -> None:
-    _refused(subject, x.to(torch.complex64))
+named("integers refused")(lambda subject, x: _refused(subject, x.to(torch.int64)))
+named("complex numbers refused")(lambda subject, x: _refused(subject, x.to(torch.complex64)))
 
 
 @named("compiled, dynamic shapes", compiled=True)
@@ -216,9 +204,8 @@ def dynamic_shapes(subject: Subject, x: Tensor) -> float:
 
     With a backend that adds no guards: inductor compiles reductions of some sizes anew.
     """
-    compiled = torch.compile(subject.module, fullgraph=True, dynamic=True, backend="aot_eager")
     errors = []
-    try:
+    with compiling(subject.module, fullgraph=True, dynamic=True, backend="aot_eager") as compiled:
         before = graphs_compiled()
         for size in (5, 7, MANY):
             many = x.repeat(size // len(x) + 1)[:size]
@@ -228,8 +215,6 @@ def dynamic_shapes(subject: Subject, x: Tensor) -> float:
             rule = partial(backward, subject.module) if subject.by_tensor else subject.derivative
             errors.append(largest_error(reported, rule(many, upstream)))
         graphs = graphs_compiled() - before
-    finally:
-        torch.compiler.reset()
     if graphs != 1:
         raise BrokenError(f"{graphs} graphs are compiled for three sizes")
     return max(errors)
