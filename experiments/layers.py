@@ -32,7 +32,7 @@ from torch import Tensor, nn
 from experiments.data import Images
 from experiments.experiment import Measures
 from experiments.runs import write
-from surrogate.models.named import named_pairs
+from surrogate.pair import named_pairs
 from surrogate.training.probe import extent
 from surrogate.training.recording import NEAR_ZERO
 

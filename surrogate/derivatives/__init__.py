@@ -2,15 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from surrogate.derivatives import (  # each registers the derivatives in it
-    algebra,
-    bells,
-    blurred,
-    directional,
-    shapes,
-    stochastic,
-    upstream,
-)
+# Each registers the derivatives in it.
+from surrogate.derivatives import algebra, bells, blurred, directional, shapes, stochastic, upstream
 from surrogate.derivatives.base import Derivative as Derivative
 from surrogate.derivatives.base import Pointwise as Pointwise
 

@@ -225,9 +225,7 @@ class Moved(Changed, register=False):
     """One derivative, evaluated elsewhere: as high, and as large in area unless it is stretched."""
 
     derivative: AnyLinear
-
     area = property(lambda self: self.derivative.area)
-
     peak = property(lambda self: self.derivative.peak)
 
 

@@ -159,7 +159,6 @@ class Constant(Pointwise):
     value: Number = 1.0
     saves: ClassVar[str] = "nothing"
     area: ClassVar[float] = math.inf
-
     peak = property(lambda self: abs(self.value))
 
     def slope(self, x: Tensor) -> Tensor:

@@ -14,8 +14,8 @@ from torch import Tensor
 from surrogate.core.numbers import Limits, NotNegative, OrNone, Positive, Seed
 from surrogate.derivatives.algebra import Lower, Upper
 from surrogate.derivatives.base import AnyRule, Derivative, PairsFunction
-from surrogate.derivatives.noise import normal_field
 from surrogate.derivatives.shapes import Constant, OfFunction, unbound
+from surrogate.derivatives.stochastic import normal_field
 from surrogate.functions.arithmetic import finite, measured
 
 STRAIGHT_THROUGH = Constant()
@@ -178,7 +178,6 @@ class Centralise(Around):
     dim: Annotated[int | None, OrNone(Limits(integer=True))] = -1
     derivative: AnyRule = STRAIGHT_THROUGH
     elementwise = False  # type: ignore[override]
-
     linear = property(lambda self: self.derivative.linear)
 
     def changed(self, grad_input: Tensor, x: Tensor, grad_output: Tensor) -> Tensor:

@@ -6,9 +6,7 @@ parameters and defaults, tie rule included. The table of them all is docs/equiva
 """
 
 from surrogate.equivalents import bounds as bounds
-from surrogate.equivalents import brevitas as brevitas
 from surrogate.equivalents import freegrad as freegrad
-from surrogate.equivalents import larq as larq
 from surrogate.equivalents import neuromorphic as neuromorphic
 from surrogate.equivalents import norse as norse
 from surrogate.equivalents import quantization as quantization

@@ -29,8 +29,7 @@ class FreeGrad(Package, distribution="freegrad"):
     ReLU6, LeakyReLU, ELU, Tanh, Logistic, SiLU, GELU, Softplus, Heaviside. What the rules report
     does not depend on it; g is the upstream gradient. The noise is a fixed random field: it depends
     on the seed (which the package does not have) and on x; the package draws anew in every backward
-    pass.
-    """
+    pass."""
 
     def pair(self, made: d.Derivative, forward: Forward = "ReLU") -> SurrogateActivation:
         return SurrogateActivation(FORWARDS[forward], made)

@@ -13,8 +13,7 @@ from surrogate.pair import SurrogateActivation
 
 class Norse(Package, distribution="norse"):
     """Spikes above 0, none at it; `logistic` and `circ_dist` draw them: the package draws anew in
-    every pass, and so do these, from torch's global generator.
-    """
+    every pass, and so do these, from torch's global generator."""
 
     def pair(self, made: d.Derivative) -> SurrogateActivation:
         return SurrogateActivation(f.Heaviside(at_zero=0.0), made)
@@ -62,8 +61,7 @@ class Norse(Package, distribution="norse"):
 
     def circ_dist(self, alpha: Positive = 100.0) -> SurrogateActivation:
         """1 with probability ½ + ½ x / √(x² + alpha²), else 0. Reports
-        alpha³ / (alpha² + x²)^1.5.
-        """
+        alpha³ / (alpha² + x²)^1.5."""
         return SurrogateActivation(f.Bernoulli(alpha, "algebraic"), circle(alpha))
 
 

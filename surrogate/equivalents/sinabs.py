@@ -18,8 +18,7 @@ class Sinabs(Package, distribution="sinabs"):
     """Functions of the membrane potential v; thr is `spike_threshold`, and N(v; μ, σ) a normal
     density. `spike_fn` is the function: `SingleSpike` is 1 if v ≥ thr, else 0; `MultiSpike` is
     ⌊v / thr⌋, at least 0; `MaxSpike` that, but at most `max_num_spikes_per_bin`. The code returns
-    float32 whatever the input.
-    """
+    float32 whatever the input."""
 
     def pair(
         self,
@@ -61,8 +60,7 @@ class Sinabs(Package, distribution="sinabs"):
         spike_threshold: Positive = 1.0,
     ) -> d.Derivative:
         """1 if v ≥ thr, else 0. Reports grad_scale · [(1 + h) · N(v − thr; mu, sigma)
-        − h · N(v − thr; sigma, s·sigma) − h · N(v − thr; −sigma, s·sigma)].
-        """
+        − h · N(v − thr; sigma, s·sigma) − h · N(v − thr; −sigma, s·sigma)]."""
         middle = density(spike_threshold + mu, sigma, (1 + h) * grad_scale)
         right = density(spike_threshold + sigma, s * sigma, -h * grad_scale)
         left = density(spike_threshold - sigma, s * sigma, -h * grad_scale)
@@ -72,8 +70,7 @@ class Sinabs(Package, distribution="sinabs"):
         self, grad_width: Positive = 0.5, grad_scale: float = 1.0, spike_threshold: Positive = 1.0
     ) -> d.Derivative:
         """1 if v ≥ thr, else 0. Reports grad_scale · e^(−|v − thr| / w) / w, w =
-        thr · grad_width.
-        """
+        thr · grad_width."""
         width = spike_threshold * grad_width
         return d.Laplace(width, height=grad_scale / width).shift(spike_threshold)
 
@@ -81,8 +78,7 @@ class Sinabs(Package, distribution="sinabs"):
         self, grad_width: Positive = 0.5, grad_scale: float = 1.0, spike_threshold: Positive = 1.0
     ) -> d.Derivative:
         """1 if v ≥ thr, else 0. Reports grad_scale · e^(−d / grad_width), where d is thr − v below
-        thr, and above it twice the distance to the nearest multiple of thr.
-        """
+        thr, and above it twice the distance to the nearest multiple of thr."""
         below = d.Laplace(grad_width, height=grad_scale).shift(spike_threshold)
         above = d.PeriodicLaplace(grad_width / 2, height=grad_scale, period=spike_threshold)
         return d.Split(below, above, at=spike_threshold)

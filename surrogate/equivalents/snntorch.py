@@ -13,8 +13,7 @@ from surrogate.pair import SurrogateActivation
 
 class SnnTorch(Package, distribution="snntorch"):
     """The documents write U ≥ U_thr; the code, with x = U − U_thr, fires for x > 0 alone, and so do
-    these. The code returns float32 whatever the input.
-    """
+    these. The code returns float32 whatever the input."""
 
     def pair(self, made: d.Derivative) -> SurrogateActivation:
         return SurrogateActivation(f.Heaviside(at_zero=0.0), made)

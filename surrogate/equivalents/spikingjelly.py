@@ -28,8 +28,7 @@ class SpikingJelly(Package, distribution="spikingjelly"):
 
     def Sigmoid(self, alpha: Positive = 4.0) -> d.Derivative:
         """1 if x ≥ 0, else 0. Reports alpha · s(alpha·x) · (1 − s(alpha·x)), s the logistic
-        sigmoid.
-        """
+        sigmoid."""
         return d.Logistic(width=1 / alpha, height=alpha / 4)
 
     def SoftSign(self, alpha: Positive = 2.0) -> d.Derivative:
@@ -61,16 +60,14 @@ class SpikingJelly(Package, distribution="spikingjelly"):
 
     def SquarewaveFourierSeries(self, n: Count = 2, T_period: Positive = 8.0) -> d.Derivative:
         """1 if x ≥ 0, else 0. Reports (4/T_period) · Σᵢ cos((2i − 1)·2π·x/T_period),
-        i = 1 … n − 1.
-        """
+        i = 1 … n − 1."""
         if n == 1:
             return d.Constant(0.0)
         return d.Cosines(period=T_period, terms=n - 1, height=4 / T_period)
 
     def S2NN(self, alpha: Positive = 4.0, beta: float = 1.0) -> d.Derivative:
         """1 if x ≥ 0, else 0. Reports alpha·s(alpha·x)·(1 − s(alpha·x)) if x < 0, else
-        beta/(x + 1).
-        """
+        beta/(x + 1)."""
         left = d.Logistic(width=1 / alpha, height=alpha / 4)
         return d.Split(left, d.FastSigmoid(height=beta, power=1.0))
 

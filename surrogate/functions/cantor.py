@@ -39,9 +39,7 @@ class Cantor(PiecewiseConstant):
 
     depth: Annotated[int, Limits(integer=True, least=1, most=16)] = 9
     extend: Literal["repeat", "clamp"] = "repeat"
-
     period = property(lambda self: 1.0 if self.extend == "repeat" else None)
-
     straight_outside = property(lambda self: (0.0, 1.0) if self.extend == "clamp" else None)
 
     def value(self, x: Tensor) -> Tensor:

@@ -66,7 +66,6 @@ class Ternary(PiecewiseConstant):
     threshold: NotNegative = 0.5
     at_tie: FixedNumber = 0.0
     inner: ClassVar[tuple[str, ...]] = ("threshold",)
-
     straight_outside = property(lambda self: (-self.threshold, self.threshold))
 
     def value(self, x: Tensor) -> Tensor:
@@ -99,7 +98,6 @@ class UniformQuantizer(PiecewiseConstant):
     bits: Annotated[int, Limits(least=1, most=16, integer=True)] = 8
     low: Number = -1.0
     high: Annotated[Any, Limits(above="low")] = 1.0
-
     straight_outside = property(lambda self: (self.low, self.high))
 
     def placed(self, x: Tensor) -> Tensor:

@@ -104,7 +104,6 @@ class CELU(Function):
     """
 
     alpha: Positive = 1.0
-
     straight_outside = property(lambda self: (-40 * self.alpha, 0.0))
 
     def value(self, x: Tensor) -> Tensor:
@@ -150,7 +149,6 @@ class Threshold(Function):
     native: ClassVar[bool] = True
     threshold: FixedNumber = 0.0
     replacement: FixedNumber = 0.0
-
     straight_outside = property(lambda self: (self.threshold, self.threshold))
 
     def value(self, x: Tensor) -> Tensor:
@@ -174,7 +172,6 @@ class GradedSpike(Function):
     inner: ClassVar[tuple[str, ...]] = ("threshold",)
     threshold: Number = 1.0
     scale: Positive = 1.0
-
     straight_outside = property(lambda self: (self.threshold, self.threshold))
 
     def value(self, x: Tensor) -> Tensor:

@@ -133,7 +133,6 @@ class Shrinkage(Function, register=False):
     """Flat near 0, of slope 1 on either side: the threshold and the derivative of both kinds."""
 
     threshold: NotNegative = 0.5
-
     straight_outside = property(lambda self: (-self.threshold, self.threshold))
 
     def slope(self, x: Tensor) -> Tensor:

@@ -137,7 +137,6 @@ class GeneralReLU(Function):
     leak: NotNegative = 0.1
     shift: Number = 0.4
     most: Annotated[Any, Limits(above="-shift")] = 6.0
-
     straight_outside = property(lambda self: (0.0, self.most + self.shift))
 
     def value(self, x: Tensor) -> Tensor:

@@ -31,7 +31,6 @@ class Heaviside(PiecewiseConstant):
     threshold: Number = 0.0
     at_zero: FixedNumber = 1.0
     inner: ClassVar[tuple[str, ...]] = ("threshold",)
-
     straight_outside = property(lambda self: (self.threshold, self.threshold))
 
     def placed(self, x: Tensor) -> Tensor:
@@ -120,7 +119,6 @@ class Staircase(PiecewiseConstant):
     """
 
     step: Positive = 1.0
-
     period = property(lambda self: self.step)
 
     def placed(self, x: Tensor) -> Tensor:
@@ -150,7 +148,6 @@ class SoftStaircase(Function):
 
     step: Positive = 1.0
     softness: Annotated[Any, Limits(above=0, most=1)] = 0.5
-
     period = property(lambda self: self.step)
 
     def value(self, x: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ import dataclasses
 import math
 from abc import abstractmethod
 from collections.abc import Mapping
+from operator import attrgetter
 from typing import Annotated, Any, ClassVar
 
 import torch
@@ -23,8 +24,7 @@ from surrogate.core.messages import did_you_mean, name_of
 from surrogate.core.numbers import Allowed, FixedNumber, Held, Limits, Varying, is_finite, shortest
 from surrogate.core.parts import Part, described_fields, walk
 from surrogate.core.registry import Registry
-from surrogate.models.named import named_pairs
-from surrogate.pair import SurrogateActivation
+from surrogate.pair import SurrogateActivation, named_pairs
 from surrogate.text import read_call
 
 
@@ -215,11 +215,10 @@ class Anneal:
 
 def number_paths(pair: SurrogateActivation) -> list[str]:
     """Where a pair has numbers: `function.step`, `derivative.left.width`, …"""
-    sides = {"function": pair.function, "derivative": pair.derivative}
     return [
         ".".join(path)
-        for name, side in sides.items()
-        for path, part in walk(side, name)
+        for side in ("function", "derivative")
+        for path, part in walk(getattr(pair, side), side)
         if isinstance(part, (int, float, Varying)) and not isinstance(part, bool)
     ]
 
@@ -239,9 +238,7 @@ def _require_allowed(pair: SurrogateActivation, path: str, schedule: Schedule) -
 
 def _annealed(pair: SurrogateActivation, path: str) -> Annealed:
     """The number at the path as one that can be moved."""
-    part: Any = pair
-    for name in path.split("."):
-        part = getattr(part, name)
+    part: Any = attrgetter(path)(pair)
     if isinstance(part, Annealed):
         return part
     number = Annealed(part)

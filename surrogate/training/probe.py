@@ -29,8 +29,7 @@ from torch import Tensor, nn
 from surrogate.core.messages import name_of
 from surrogate.core.numbers import Limits
 from surrogate.core.torch_private import is_compiler_imported, is_in_backward_pass, is_transformed
-from surrogate.models.named import named_pairs
-from surrogate.pair import SurrogateActivation
+from surrogate.pair import SurrogateActivation, named_pairs
 from surrogate.training.recording import QUANTITIES, SATURATED, Distribution, Recording, SiteRecord
 
 GRID = 2001  # points from −10 to 10 on which a pair's largest slope is looked for

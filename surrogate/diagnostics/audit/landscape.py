@@ -17,7 +17,7 @@ from surrogate.core.messages import name_of
 from surrogate.derivatives.shapes import Exact
 from surrogate.diagnostics.audit.result import Kind
 from surrogate.diagnostics.audit.smoothing import Vector
-from surrogate.models.named import named_pairs
+from surrogate.pair import named_pairs
 
 Batch = Sequence[Any]
 

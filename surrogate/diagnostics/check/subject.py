@@ -18,8 +18,7 @@ from surrogate.core.messages import name_of
 from surrogate.core.numbers import Learnable
 from surrogate.core.parts import rebuilt
 from surrogate.functions.base import Function
-from surrogate.models.named import named_pairs
-from surrogate.pair import SurrogateActivation
+from surrogate.pair import SurrogateActivation, named_pairs
 
 Rule = Callable[[Tensor, Tensor], Tensor]  # (x, grad_output) → grad_input
 
