@@ -184,12 +184,11 @@ def modules_in(**parts: object) -> dict[str, nn.Module]:
 
 def described_fields(part: Any, leave_out: str = "") -> str:
     """`depth=5, extend='clamp'`: the arguments that differ from their default."""
-    defaults = {field.name: field.default for field in dataclasses.fields(part)}
-    given = {name: getattr(part, name) for name in defaults}
+    given = ((field, getattr(part, field.name)) for field in dataclasses.fields(part))
     return ", ".join(
-        f"{name}={text_of(value)}"
-        for name, value in given.items()
-        if name != leave_out and not _same(value, defaults[name])
+        f"{field.name}={text_of(value)}"
+        for field, value in given
+        if field.name != leave_out and not _same(value, field.default)
     )
 
 

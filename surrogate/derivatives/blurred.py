@@ -168,9 +168,8 @@ class BlurredByTable(BoundBlur, register=False):
             start, length = low - margin, high - low + 2 * margin
         else:
             return None
-        return (
-            cls(function, kernel, start, length) if length <= MOST_WIDTHS * kernel.width else None
-        )
+        wide_enough = length <= MOST_WIDTHS * kernel.width
+        return cls(function, kernel, start, length) if wide_enough else None
 
     def slope(self, x: Tensor) -> Tensor:
         start, length = self.start, self.length

@@ -55,9 +55,8 @@ class OfFunction(Derivative, register=False):
 
     def bind(self, function: Elementwise) -> Derivative:
         bound: Any = super().bind(function)
-        return (
-            bound if bound.function is not None else dataclasses.replace(bound, function=function)
-        )
+        given = bound.function is not None
+        return bound if given else dataclasses.replace(bound, function=function)
 
 
 class DerivativeOf(Derivative):

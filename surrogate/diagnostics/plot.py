@@ -186,9 +186,6 @@ def line(formula: Callable[[Tensor], Tensor], x: Tensor, with_gaps: bool = True)
 
 def as_taken_by(pair: SurrogateActivation, x: Tensor) -> Tensor:
     """x on the device of the pair, and in the dtype of a module that is its function."""
-    for tensor in pair.parameters():
-        x = x.to(tensor.device)
-    if isinstance(pair.function, nn.Module):
-        for tensor in pair.function.parameters():
-            x = x.to(tensor.dtype)
-    return x
+    x = x.to(next(pair.parameters(), x).device)
+    module = pair.function if isinstance(pair.function, nn.Module) else nn.Module()
+    return x.to(next(module.parameters(), x).dtype)

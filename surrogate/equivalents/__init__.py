@@ -10,7 +10,6 @@ from surrogate.equivalents import freegrad as freegrad
 from surrogate.equivalents import neuromorphic as neuromorphic
 from surrogate.equivalents import norse as norse
 from surrogate.equivalents import quantization as quantization
-from surrogate.equivalents import sinabs as sinabs
 from surrogate.equivalents import snntorch as snntorch
 from surrogate.equivalents import spikingjelly as spikingjelly
 from surrogate.equivalents.base import entry as entry

@@ -11,7 +11,7 @@ from torch import Tensor
 from surrogate.core.drawn import Drawn
 from surrogate.core.numbers import Choice, FixedNumber, Limits, Number, Positive
 from surrogate.functions.arithmetic import divisible, times
-from surrogate.functions.base import Function, PiecewiseConstant, mean_magnitude, stretched
+from surrogate.functions.base import Function, PiecewiseConstant, mean_magnitude
 from surrogate.functions.kernels import Kernel
 
 
@@ -119,10 +119,8 @@ class Staircase(PiecewiseConstant):
     """
 
     step: Positive = 1.0
+    stretched_by: ClassVar[str] = "step"
     period = property(lambda self: self.step)
-
-    def placed(self, x: Tensor) -> Tensor:
-        return stretched(x, self.step)
 
     def value(self, x: Tensor) -> Tensor:
         # Beyond 4 step / ε the numbers are further apart than the steps, and are left as they are:

@@ -12,7 +12,7 @@ from torch import Tensor
 from surrogate.core.numbers import FixedPositive, Limits, Positive
 from surrogate.core.tables import constant_table, look_up
 from surrogate.functions.arithmetic import below, choose, divisible, nan_where_nan
-from surrogate.functions.base import Function, PiecewiseConstant, stretched
+from surrogate.functions.base import Function, PiecewiseConstant
 from surrogate.functions.kernels import Kernel
 
 LATTICE_POINTS = 256
@@ -97,9 +97,7 @@ class SquareWave(PiecewiseConstant):
 
     period: Positive = 4.0  # type: ignore[assignment]
     inner: ClassVar[tuple[str, ...]] = ("period",)
-
-    def placed(self, x: Tensor) -> Tensor:
-        return stretched(x, self.period)
+    stretched_by: ClassVar[str] = "period"
 
     def value(self, x: Tensor) -> Tensor:
         t = _phase(x, self.period)

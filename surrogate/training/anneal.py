@@ -1,11 +1,6 @@
 """Schedules: numbers of a pair that change while a network trains.
 
-    anneal = surrogate.Anneal(model, {"derivative.width": "cosine(1.0, 0.05)"}, steps=1000)
-    for batch in batches:
-        …
-        anneal.step()
-
-The same under Lightning: `surrogate.training.lightning.AnnealCallback`.
+Under Lightning it is `surrogate.training.lightning.AnnealCallback` that moves them.
 """
 
 from __future__ import annotations

@@ -247,12 +247,10 @@ class _Watch:
                 stack.enter_context(torch.compiler.set_stance("force_eager"))
             for number, (name, pair) in enumerate(probe.sites.items()):
                 # Nearest to the pair, whatever other hooks are on it.
-                hooks = (
-                    pair.register_forward_pre_hook(_through_an_alias, with_kwargs=True),
-                    pair.register_forward_hook(partial(self._read, number, name), prepend=True),
-                )
-                for hook in hooks:
-                    stack.callback(hook.remove)
+                before = pair.register_forward_pre_hook(_through_an_alias, with_kwargs=True)
+                after = pair.register_forward_hook(partial(self._read, number, name), prepend=True)
+                stack.callback(before.remove)
+                stack.callback(after.remove)
             self.remove = stack.pop_all().close
 
     def _read(

@@ -56,14 +56,10 @@ class Distribution:
         edges: of the bins, each of which has its lower edge and not its upper one.
         counts: finite values in each bin; the first is of those below all edges, the last of those
             above. Every value is in exactly one of `counts`, `nan` and `infinite`.
-        nan: how many were NaN.
-        infinite: how many were ±inf.
-        zero: how many were exactly 0.
-        near_zero: how many were within 0.05 of 0.
-        total: the sum of the finite ones.
-        squares: the sum of their squares.
-        low: the lowest of them; +inf if there is none.
-        high: the highest of them; −inf if there is none.
+        nan, infinite: how many were NaN, and ±inf.
+        zero, near_zero: how many were exactly 0, and within 0.05 of 0.
+        total, squares: the sum of the finite ones, and of their squares.
+        low, high: the lowest of them and the highest; +inf and −inf if there is none.
     """
 
     edges: Edges

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,12 +94,7 @@ class Landscape:
             return self._at(batch, draw).item()
 
     def gradients(self, batch: Batch, draw: int = 0) -> Gradients:
-        """What the loss's gradient is said to be at the start.
-
-        Args:
-            batch: what the loss is of.
-            draw: of random numbers, if there are any.
-        """
+        """What the loss's gradient is said to be at the start, for a draw of random numbers."""
         self._place(self.start)
         with self._watched() as seen:
             loss = self._at(batch, draw)
@@ -160,15 +155,10 @@ class Landscape:
 
             return hook
 
-        handles = [
-            site.register_forward_hook(watch(name), with_kwargs=True)
-            for name, site in self.sites.items()
-        ]
-        try:
+        with ExitStack() as hooks:
+            for name, site in self.sites.items():
+                hooks.enter_context(site.register_forward_hook(watch(name), with_kwargs=True))
             yield seen
-        finally:
-            for handle in handles:
-                handle.remove()
 
 
 def gradients_of(loss: Tensor, tensors: Sequence[Tensor]) -> list[Tensor]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -172,24 +172,13 @@ class Audit:
             lines.append([*cells, *[shown(row.signal_to_noise)] * bool(noise)])
         yield aligned(lines)
         if smoothed:
-            yield ""
-            yield f"cosine with the smoothed gradient (σ = {self.settings.sigma:g}) {self._bounded}"
+            bound = f"{'at least' if self.bound.value >= 0 else 'at most'} {self.bound}"
+            known = "unknown" if math.isnan(self.bound.value) else bound
+            yield f"\ncosine with the smoothed gradient (σ = {self.settings.sigma:g}) {known}"
         if self.steps:
-            yield ""
-            yield aligned([["step", "promised", "fell", "against the true gradient"], *self._falls])
-
-    @property
-    def _bounded(self) -> str:
-        if math.isnan(self.bound.value):
-            return "unknown"
-        return f"{'at least' if self.bound.value >= 0 else 'at most'} {self.bound}"
-
-    @property
-    def _falls(self) -> Sequence[Sequence[str]]:
-        return [
-            [shown(number) for number in (step.length, step.promised, step.fell, step.fell_true)]
-            for step in self.steps
-        ]
+            falls = [(step.length, step.promised, step.fell, step.fell_true) for step in self.steps]
+            header = ["step", "promised", "fell", "against the true gradient"]
+            yield "\n" + aligned([header, *([*map(shown, each)] for each in falls)])
 
 
 def shown(number: float) -> str:

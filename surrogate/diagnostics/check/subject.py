@@ -67,10 +67,6 @@ class Subject:
         return cls(_with_single_numbers(original.eval()), original, dtype, reference)
 
     @property
-    def is_pair(self) -> bool:
-        return isinstance(self.module, SurrogateActivation)
-
-    @property
     def upstream_dependent(self) -> bool:
         """Whether there is no derivative but for a given upstream gradient."""
         return isinstance(self.module, SurrogateActivation) and not self.module._bound.linear
