@@ -173,12 +173,8 @@ class _Reader:
         """derivative.method(arguments)."""
         part = self._derivative(method.value)
         if method.attr not in METHODS:
-            known = f" (there are: {', '.join(METHODS)})"
-            self._fail(
-                f"derivatives have no method {method.attr!r}"
-                f"{did_you_mean(method.attr, METHODS) or known}",
-                node,
-            )
+            known = did_you_mean(method.attr, METHODS) or f" (there are: {', '.join(METHODS)})"
+            self._fail(f"derivatives have no method {method.attr!r}{known}", node)
         return self._filled(method.attr, getattr(part, method.attr), node)
 
     def _named(self, node: ast.expr, wanted: str) -> tuple[ast.Call, str]:
@@ -204,14 +200,11 @@ class _Reader:
         """entry(arguments), each checked to be one that it takes."""
         signature = inspect.signature(entry)
         allowed = list(signature.parameters)
+        takes = ", ".join(allowed) or "none"
         for keyword in call.keywords:
             if keyword.arg not in allowed:
-                self._fail(
-                    f"{called} has no argument {keyword.arg!r}"
-                    f"{did_you_mean(keyword.arg, allowed)}"
-                    f" (it takes: {', '.join(allowed) or 'none'})",
-                    keyword,
-                )
+                known = f"{did_you_mean(keyword.arg, allowed)} (it takes: {takes})"
+                self._fail(f"{called} has no argument {keyword.arg!r}{known}", keyword)
         if len(call.args) > len(allowed):
             self._fail(f"{called} takes {len(allowed)} arguments, got {len(call.args)}", call)
         given = dict(zip(allowed, call.args, strict=False))

@@ -232,7 +232,6 @@ class Moved(Changed, register=False):
 class Shift(Moved, register=False):
     """slope(x) = derivative.slope(x − distance)."""
 
-    derivative: AnyLinear
     distance: Number
 
     def inward(self, x: Tensor) -> Tensor:
@@ -242,7 +241,6 @@ class Shift(Moved, register=False):
 class Scale(Moved, register=False):
     """slope(x) = derivative.slope(x / width)."""
 
-    derivative: AnyLinear
     width: Positive
 
     def inward(self, x: Tensor) -> Tensor:
@@ -253,8 +251,6 @@ class Scale(Moved, register=False):
 
 class Mirror(Moved, register=False):
     """slope(x) = derivative.slope(−x)."""
-
-    derivative: AnyLinear
 
     def inward(self, x: Tensor) -> Tensor:
         return -x

@@ -123,8 +123,6 @@ RULES = {
 
 def after(derivative: d.Derivative, rule: Any) -> d.Derivative:
     """What a rule that was made by itself, of the derivative 1, makes of another derivative."""
-    if derivative == d.Constant():
-        return rule
-    if rule.pointwise:
-        return derivative * rule
-    return dataclasses.replace(rule, derivative=derivative)
+    if derivative == d.Constant() or rule == d.Constant():
+        return rule if derivative == d.Constant() else derivative
+    return derivative * rule if rule.pointwise else dataclasses.replace(rule, derivative=derivative)

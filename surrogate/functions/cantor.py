@@ -54,7 +54,7 @@ class Cantor(PiecewiseConstant):
     def _by_cell(self, part: Tensor, x: Tensor) -> Tensor:
         """c by one look-up: the cell of a float32 among the 3^depth of a unit is exact in float64,
         as the product has 24 + 16 bits."""
-        (values,) = _values(x.dtype, x.device, self)
+        (values,) = _last_digits(x.dtype, x.device, self)
         cells = 3**self.depth  # and not the length of a tensor, which a compiler may make a symbol
         index = (part * cells).to(torch.int32).clamp(0, cells - 1)  # NaN is any integer
         return look_up(values, index)
@@ -82,19 +82,14 @@ class Cantor(PiecewiseConstant):
 
 
 @constant_table
-def _values(cantor: Cantor) -> np.ndarray:
-    """The value in each of the 3^depth cells of a unit."""
-    return _digits(cantor.depth)[:1]
-
-
-@constant_table
 def _leading_digits(cantor: Cantor) -> np.ndarray:
     return _digits(LEADING)
 
 
 @constant_table
 def _last_digits(cantor: Cantor) -> np.ndarray:
-    return _digits(cantor.depth - LEADING)[:1]
+    """The values of what follows the leading digits; of all of them, where they have no table."""
+    return _digits(cantor.depth - LEADING if cantor.depth > SHALLOW else cantor.depth)[:1]
 
 
 def _digits(count: int) -> np.ndarray:

@@ -162,8 +162,6 @@ class Swap:
             lines += [f"  {call}" for call in self.left_alone]
         return "\n".join(lines)
 
-    __str__ = __repr__
-
 
 @dataclass(frozen=True, eq=False)
 class _Change:

@@ -10,13 +10,13 @@ import math
 from abc import abstractmethod
 from collections.abc import Mapping
 from operator import attrgetter
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
 
 from surrogate.core.messages import did_you_mean, name_of
-from surrogate.core.numbers import Allowed, FixedNumber, Held, Limits, Varying, is_finite, shortest
+from surrogate.core.numbers import FixedNumber, Held, Limits, Varying, is_finite, shortest
 from surrogate.core.parts import Part, described_fields, walk
 from surrogate.core.registry import Registry
 from surrogate.pair import SurrogateActivation, named_pairs
@@ -87,26 +87,20 @@ class Exponential(Between, name="exponential"):
         return self.start * (self.end / self.start) ** t
 
 
-class FiniteNumbers(Allowed):
-    """A tuple of finite numbers, at least one."""
-
-    def check(self, owner: object, name: str, value: Any) -> tuple[float, ...]:
-        numbers = isinstance(value, tuple) and all(
-            isinstance(each, (int, float)) and is_finite(each) for each in value
-        )
-        if not numbers or not value:
-            raise ValueError(f"step: {name} must be a tuple of finite numbers, got {value!r}")
-        return value
-
-
 class Step(Schedule, name="step"):
     """Each of the values for an equal part of the time.
 
     Raises:
-        ValueError: there are no values.
+        ValueError: there are no values, or one is not a finite number.
     """
 
-    values: Annotated[tuple[float, ...], FiniteNumbers()]
+    values: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        finite = (isinstance(each, (int, float)) and is_finite(each) for each in self.values)
+        if not self.values or not all(finite):
+            raise ValueError(f"step: values must be a tuple of finite numbers, got {self.values!r}")
 
     def __call__(self, t: float) -> float:
         return self.values[min(int(t * len(self.values)), len(self.values) - 1)]
@@ -176,10 +170,8 @@ class Anneal:
         for path, schedule in self.schedules.items():
             if not having[path]:
                 there_are = f" (there are: {', '.join(known) or 'none'})"
-                raise ValueError(
-                    f"Anneal: no pair has a number at {path!r}"
-                    f"{did_you_mean(path, known) or there_are}"
-                )
+                hint = did_you_mean(path, known) or there_are
+                raise ValueError(f"Anneal: no pair has a number at {path!r}{hint}")
             for pair in having[path]:
                 _require_allowed(pair, path, schedule)
         self._moved = {path: [_annealed(pair, path) for pair in having[path]] for path in having}
@@ -243,12 +235,8 @@ def _annealed(pair: SurrogateActivation, path: str) -> Annealed:
 
 def _changed(pair: SurrogateActivation, path: str, number: Any) -> dict[str, Any]:
     """Function and derivative of the pair with another number at the path."""
-    side, *names = path.split(".")
-    sides = {"function": pair.function, "derivative": pair.derivative}
-    return {**sides, side: _with(sides[side], names, number)}
-
-
-def _with(part: Any, names: list[str], number: Any) -> Any:
-    first, *rest = names
-    inner = _with(getattr(part, first), rest, number) if rest else number
-    return dataclasses.replace(part, **{first: inner})
+    changed = number
+    while "." in path:
+        path, _, name = path.rpartition(".")
+        changed = dataclasses.replace(attrgetter(path)(pair), **{name: changed})
+    return {"function": pair.function, "derivative": pair.derivative, path: changed}

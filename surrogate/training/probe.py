@@ -1,14 +1,5 @@
 """Where the pairs of a network are sampled while it trains, and what they report there.
 
-    with surrogate.Probe(model) as probe:
-        for epoch in range(1, epochs + 1):
-            for images, labels in batches:
-                with probe.step():
-                    loss(model(images), labels).backward()
-                …
-            probe.end_epoch(epoch)
-    probe.recording.save("probe.npz")
-
 The same under Lightning: `surrogate.training.lightning.ProbeCallback`.
 """
 
@@ -60,7 +51,7 @@ class Probe:
     uncompiled, as hooks inside compiled code would be ignored or compile it anew: there, and only
     there, a sampled step is the same to rounding and not to the bit. Gradients are those of what
     `backward` was called on, for this process's share of the batch, times a `GradScaler`'s scale.
-    What checkpointing runs again counts once.
+    What checkpointing runs again counts once. `probe.recording.save(path)` writes a file.
 
     Args:
         model: a module with pairs in it.

@@ -29,6 +29,8 @@ from surrogate.diagnostics.audit.smoothing import (
     sums,
 )
 
+NONE = Block()  # where nothing is estimated
+
 
 def audit(
     model: nn.Module,
@@ -96,7 +98,7 @@ def audit(
         reported = landscape.gradients(batch)
         with landscape.honest():
             true = landscape.gradients(batch)
-        blocks, bound = [Block() for _ in range(len(landscape.layers) + 1)], Estimate()
+        blocks, bound = [NONE] * (len(landscape.layers) + 1), Estimate()
         if pairs:
             blocks, bound = smoothed_gradient(
                 lambda theta: landscape.value(theta, batch),
@@ -173,26 +175,19 @@ def _rows(
     first, second = reported.parameters, true.parameters
     names: list[tuple[Kind, str]] = [("total", ""), *(("layer", n) for n in landscape.layers)]
     parts = parts_of(landscape.starts, len(first))
-    for (kind, name), part, block, ratio in zip(names, parts, blocks, noise, strict=True):
-        yield _row(kind, name, first[part], second[part], block, ratio)
-    for kind, name in reported.sites:
-        yield _row(kind, name, reported.sites[kind, name], true.sites[kind, name])
+    for name, part, block, ratio in zip(names, parts, blocks, noise, strict=True):
+        yield _row(name, first[part], second[part], block, ratio)
+    for name in reported.sites:
+        yield _row(name, reported.sites[name], true.sites[name])
 
 
 def _row(
-    kind: Kind,
-    name: str,
-    reported: Vector,
-    true: Vector,
-    block: Block | None = None,
-    signal_to_noise: float = np.nan,
+    of: tuple[Kind, str], reported: Vector, true: Vector, block: Block = NONE, ratio: float = np.nan
 ) -> Row:
-    block = block or Block()
     norms = norm(reported), norm(true)
     unknown = not np.isfinite([*norms]).all()
     return Row(
-        kind=kind,
-        name=name,
+        *of,
         size=reported.size,
         reported=norms[0],
         true=norms[1],
@@ -201,5 +196,5 @@ def _row(
         slope=block.slope,
         square=block.square,
         smoothed_cosine=block.cosine,
-        signal_to_noise=float(signal_to_noise),
+        signal_to_noise=float(ratio),
     )

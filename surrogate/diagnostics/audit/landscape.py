@@ -55,21 +55,19 @@ class Landscape:
             raise TypeError(f"model must be a torch.nn.Module, got {name_of(model)}")
         if not callable(loss):
             raise TypeError(f"loss must be a callable loss(model, *batch), got {name_of(loss)}")
+        kind = type(model).__name__
         self._loss = loss
         self._seed = seed
         self.model = copy.deepcopy(model)
         self.sites = named_pairs(self.model)
         if not self.sites:
             raise ValueError(
-                f"model has no SurrogateActivation among its modules, got {type(model).__name__}: "
+                f"model has no SurrogateActivation among its modules, got {kind}: "
                 "only a pair can report another derivative than the true one"
             )
         trained = {n: each for n, each in self.model.named_parameters() if each.requires_grad}
         if not trained:
-            raise ValueError(
-                f"model must have parameters that require gradients, got {type(model).__name__} "
-                "without any"
-            )
+            raise ValueError(f"model must have parameters that require gradients, {kind} has none")
         self._parameters = list(trained.values())
         ends = np.cumsum([each.numel() for each in self._parameters]).tolist()
         self._cuts = ends[:-1]
@@ -164,11 +162,9 @@ class Landscape:
 def gradients_of(loss: Tensor, tensors: Sequence[Tensor]) -> list[Tensor]:
     """Those of the loss for each of the tensors: 0 where there is no way to the loss."""
     wanted = [each for each in tensors if each.requires_grad and loss.requires_grad]
-    found = iter(torch.autograd.grad(loss, wanted, allow_unused=True) if wanted else ())
+    found = iter(torch.autograd.grad(loss, wanted, materialize_grads=True) if wanted else ())
     return [
-        gradient
-        if each.requires_grad and loss.requires_grad and (gradient := next(found)) is not None
-        else torch.zeros_like(each)
+        next(found) if each.requires_grad and loss.requires_grad else torch.zeros_like(each)
         for each in tensors
     ]
 

@@ -16,8 +16,6 @@ from surrogate.diagnostics.audit.smoothing import Estimate, divided
 Kind = Literal["total", "layer", "input", "output"]
 
 STEPS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
-
-
 NotNegativeInteger = Annotated[int, Limits(integer=True, least=0)]
 
 
@@ -33,8 +31,7 @@ class Settings(Part):
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("pairs", "layer_pairs"):
-            if getattr(self, name) in (1, 2):  # too few for an error
-                value = getattr(self, name)
+            if (value := getattr(self, name)) in (1, 2):  # too few for an error
                 raise ValueError(f"Settings: {name} must be 0 or at least 3, got {value}")
         for length in self.steps:
             if not (isinstance(length, int | float) and 0 < length < math.inf):

@@ -257,6 +257,5 @@ def cuda_graph(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
 
 def quietly(run: Callable[[], Result]) -> Result:
     """A self-check looks at results: torch's remarks on its own plans are left out."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with warnings.catch_warnings(action="ignore"):
         return run()

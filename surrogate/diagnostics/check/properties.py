@@ -104,9 +104,7 @@ def layout_kept(subject: Subject, x: Tensor) -> float:
             if got.shape != arranged.shape:
                 raise BrokenError(f"{what}: {tuple(arranged.shape)} became {tuple(got.shape)}")
             if what != "with gaps" and got.stride() != arranged.stride():
-                raise BrokenError(
-                    f"{what}: {tuple(arranged.stride())} became {tuple(got.stride())}"
-                )
+                raise BrokenError(f"{what}: {arranged.stride()} became {got.stride()}")
             found.append(got.detach().flatten())
             expected.append(place(flat).flatten())
     return largest_error(torch.cat(found), torch.cat(expected))
