@@ -152,10 +152,7 @@ def varying_numbers(*parts: object) -> tuple[Varying, ...]:
 
 def with_tensors(part: Made, tensors: Mapping[Varying, Tensor]) -> Made:
     """The part with tensors in place of its varying numbers."""
-
-    def change(value: Any) -> Any:
-        return tensors.get(value, value) if isinstance(value, Varying) else value
-
+    change = lambda value: tensors.get(value, value) if isinstance(value, Varying) else value
     return rebuilt(part, change) if tensors else part
 
 

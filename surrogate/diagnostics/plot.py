@@ -187,5 +187,6 @@ def line(formula: Callable[[Tensor], Tensor], x: Tensor, with_gaps: bool = True)
 def as_taken_by(pair: SurrogateActivation, x: Tensor) -> Tensor:
     """x on the device of the pair, and in the dtype of a module that is its function."""
     x = x.to(next(pair.parameters(), x).device)
-    module = pair.function if isinstance(pair.function, nn.Module) else nn.Module()
-    return x.to(next(module.parameters(), x).dtype)
+    if isinstance(pair.function, nn.Module):
+        x = x.to(next(pair.function.parameters(), x).dtype)
+    return x

@@ -123,6 +123,7 @@ RULES = {
 
 def after(derivative: d.Derivative, rule: Any) -> d.Derivative:
     """What a rule that was made by itself, of the derivative 1, makes of another derivative."""
-    if derivative == d.Constant() or rule == d.Constant():
-        return rule if derivative == d.Constant() else derivative
+    one = d.Constant()
+    if one in (derivative, rule):
+        return rule if derivative == one else derivative
     return derivative * rule if rule.pointwise else dataclasses.replace(rule, derivative=derivative)

@@ -158,9 +158,8 @@ class Probe:
         Raises:
             ValueError: it is of other sites.
         """
-        recording = Recording.from_arrays(
-            {name: np.asarray(each) for name, each in state_dict.items()}
-        )
+        arrays = {name: np.asarray(each) for name, each in state_dict.items()}
+        recording = Recording.from_arrays(arrays)
         if recording.sites != list(self.sites):
             raise ValueError(
                 f"Probe: the state must be of the sites {list(self.sites)}, got {recording.sites}"

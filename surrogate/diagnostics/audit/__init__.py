@@ -166,11 +166,7 @@ def _step(
 
 
 def _rows(
-    landscape: Landscape,
-    reported: Gradients,
-    true: Gradients,
-    blocks: Sequence[Block],
-    noise: Vector,
+    landscape: Landscape, reported: Gradients, true: Gradients, blocks: list[Block], noise: Vector
 ) -> Iterator[Row]:
     first, second = reported.parameters, true.parameters
     names: list[tuple[Kind, str]] = [("total", ""), *(("layer", n) for n in landscape.layers)]
