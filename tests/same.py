@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from experiments import checkpoints
+from experiments.training import checkpoints
 
 # Times, and what is told of them; the commands may name other folders.
 TIMES = frozenset({"seconds", "training_seconds", "images_per_second"})

@@ -30,10 +30,10 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Self
 
-from experiments.engines.local import PROJECT, environment, start_server
-from experiments.files import below
-from experiments.runs import commit, read_json, versions, write, write_json
-from experiments.signals import stopped_by_sigterm
+from experiments.common.files import below, read_json, write, write_json
+from experiments.common.signals import stopped_by_sigterm
+from experiments.runs.provenance import commit, versions
+from experiments.studies.engines.local import PROJECT, environment, start_server
 from tests import soak_page
 from tests.same import differences, events, table
 
@@ -70,7 +70,7 @@ ALONE = (*TINY, "--baseline", "none", "--trainer.max_epochs", "6")
 ANNEAL = ("--anneal", "derivative.width: cosine(1, 0.1)")
 CYCLE = ("--schedule.name", "one_cycle", "--trainer.gradient_clip_val", "0.1")
 BOTH = ("--trainer.devices", "2", "--trainer.strategy", "ddp", "--trainer.accelerator", "cpu")
-STUDY = ("--experiment", "autoencoder", "--settings", *TINY[1:], "--trainer.max_epochs", "4")
+STUDY = ("--experiment", "autoencoder", "--config", *TINY[1:], "--trainer.max_epochs", "4")
 VARIANTS = (
     Variant("plain", "autoencoder", (*ALONE, "--act", "gelu", *CYCLE)),
     Variant("stochastic", "autoencoder", (*ALONE, "--act", "rrelu")),
@@ -79,7 +79,7 @@ VARIANTS = (
     Variant(
         "study",
         "compare",
-        (*STUDY, "--acts", "rrelu", "gelu", "--baseline", "none", "--seeds", "2", "--workers", "2"),
+        (*STUDY, "--act", "rrelu", "gelu", "--baseline", "none", "--seed", "0-1", "--workers", "2"),
         alone=False,
     ),
 )
@@ -194,7 +194,7 @@ def killed(life: Life, runs: Path, span: float, draw: random.Random) -> dict[str
 
 def reached(runs: Path) -> str:
     """From where a single run would go on; or how many runs of a study have ended."""
-    from experiments.checkpoints import newest
+    from experiments.training.checkpoints import newest
 
     found = [path.parent for path in sorted(runs.glob("*/*/seed*/identity.json"))]
     if len(found) > 1:

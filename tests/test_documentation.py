@@ -13,7 +13,7 @@ import pytest
 import torch
 
 import surrogate
-from experiments.documents import blocks
+from experiments.site.documents import blocks
 from surrogate.catalogue import catalogue
 from surrogate.core.registry import Registry
 from surrogate.derivatives import Exact

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 import surrogate
-from experiments.equivalents import main
+from experiments.site.equivalents import main
 from surrogate import SurrogateActivation
 from surrogate.equivalents import entry, names
 from surrogate.equivalents.freegrad import FORWARDS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -13,6 +14,7 @@ from surrogate import SurrogateActivation
 from surrogate import derivatives as d
 from surrogate import functions as f
 from surrogate.functions.base import PiecewiseConstant, functions
+from surrogate.functions.cantor import cell_by_integers
 from tests import reference
 
 CASES = [
@@ -110,6 +112,31 @@ def test_cantor_is_exact(depth: int, dtype: torch.dtype) -> None:
     x = torch.cat([torch.randn(300, dtype=dtype), jumps, small, large])
     expected = [float(reference.cantor(v, depth)) for v in x.tolist()]
     assert torch.equal(f.Cantor(depth)(x), torch.tensor(expected, dtype=torch.float64).to(dtype))
+
+
+@pytest.mark.parametrize("depth", range(1, 11))
+def test_a_compiled_cantor_finds_the_cell_of_each_float32_next_to_an_end(depth: int) -> None:
+    """The expected cell is exact: in float64 the product of a float32 and 3^depth has 40 bits."""
+    cells = 3**depth
+    ends = np.concatenate([np.arange(first, first + cells + 1) for first in (0, -cells, 5 * cells)])
+    nearest = (ends / cells).astype(np.float32)
+    below = np.nextafter(nearest, np.float32(-np.inf))
+    above = np.nextafter(nearest, np.float32(np.inf))
+    x = np.concatenate([below, nearest, above])
+    exact = x.astype(np.float64)
+    expected = np.floor(exact * cells) - np.floor(exact) * cells
+    found = cell_by_integers(torch.tensor(x), torch.tensor(x).floor(), cells)
+    assert np.array_equal(found.clamp(0, cells - 1).numpy(), expected)
+
+
+def test_a_compiled_cantor_is_the_eager_one_at_floats_of_any_size(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bits = torch.randint(-(2**31), 2**31, (100_000,))
+    x = torch.cat([bits.to(torch.int32).view(torch.float32), torch.randn(100_000)])
+    eager = f.Cantor()(x)
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    assert torch.equal(f.Cantor()(x).nan_to_num(7), eager.nan_to_num(7))
 
 
 @given(st.floats(-1e3, 1e3, width=32))

@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 
 import surrogate
-from experiments import autoencoder, classifier, compare, gallery
-from experiments.atlas import command as atlas
-from experiments.documents import blocks
-from experiments.report import table
-from experiments.runs import records
+from experiments import autoencoder, classifier, compare
+from experiments.analysis.report import table
+from experiments.pictures import gallery
+from experiments.pictures.atlas import command as atlas
+from experiments.runs.records import records
+from experiments.site.documents import blocks
 from surrogate.catalogue import catalogue
 from surrogate.derivatives.base import derivatives
 from surrogate.equivalents.base import equivalents, packages
@@ -57,7 +58,7 @@ def test_commands_take_their_arguments(
     readers: dict[str, Callable[[list[str]], object]] = {
         "experiments.autoencoder": with_option(autoencoder.main, "--print_config"),
         "experiments.classifier": with_option(classifier.main, "--print_config"),
-        "experiments.compare": with_option(compare.main, "--dry-run"),
+        "experiments.compare": with_option(compare.main, "--dry_run"),
         "experiments.gallery": gallery.read,
         "experiments.atlas": atlas.read,
     }
@@ -65,7 +66,7 @@ def test_commands_take_their_arguments(
     for block in blocks(README, "console"):
         for line in block.text.splitlines():
             program, *arguments = shlex.split(line, comments=True)
-            if program == "python" and arguments[1] in readers and "--list-acts" not in arguments:
+            if program == "python" and arguments[1] in readers and "--list_acts" not in arguments:
                 readers[arguments[1]](arguments[2:])
                 read.append(arguments[1])
     assert set(read) == set(readers)

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch.utils.tensorboard import SummaryWriter
 
-from experiments import checkpoints
+from experiments.training import checkpoints
 from tests import soak, soak_page
 from tests.same import differences
 

@@ -21,11 +21,13 @@ def evaluate(formula: Formula, *tensors: Tensor, elementwise: bool = True) -> Te
     by block on large tensors, or in one kernel if it is fused; any other one sees the whole.
     """
     like = tensors[-1]
-    # In this order: compiled code must not depend on the size.
-    if not elementwise or torch.compiler.is_compiling() or like.numel() < FUSED_FROM:
+    size = like.numel()
+    # Compiled code must not depend on the size, which a tracer may have as a symbol.
+    traced = torch.compiler.is_compiling() or not isinstance(size, int)
+    if not elementwise or traced or size < FUSED_FROM:
         return in_own_dtype(formula, *tensors) if like.dtype in HALVES else formula(*tensors)
     fused = is_fused(formula) and all(tensor.is_floating_point() for tensor in tensors)
-    blocks = like.is_cpu and like.numel() > 2 * BLOCK
+    blocks = like.is_cpu and size > 2 * BLOCK
     if not (fused or blocks) or not _is_plain(tensors):
         return in_own_dtype(formula, *tensors)
     result = torch.empty_like(like)

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from surrogate.core.messages import shown
 from surrogate.core.numbers import Allowed, NotNegative, Number, Positive, is_finite
+from surrogate.core.torch_private import is_exporting
 from surrogate.functions.arithmetic import above, finite, identity_above
 from surrogate.functions.base import Function
 from surrogate.functions.kernels import Kernel
@@ -161,6 +162,9 @@ class GELU(Function):
     straight_outside: ClassVar[Any] = (-10.0, 10.0)
 
     def value(self, x: Tensor) -> Tensor:
+        if torch.compiler.is_compiling() and not is_exporting():
+            # Compiled, x · (1 + erf(x / √2)) / 2 overflows nowhere; at −∞ it would be −∞ · 0.
+            return F.gelu(x.clamp(min=-100), approximate=self.approximate)
         return identity_above(100.0, lambda x: F.gelu(x, approximate=self.approximate), x)
 
     def slope(self, x: Tensor) -> Tensor:

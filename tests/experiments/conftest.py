@@ -12,7 +12,9 @@ import pytest
 import torch
 
 from experiments import autoencoder, classifier
-from experiments.explorer import __main__ as explorer_command
+from experiments.pictures.explorer import command as explorer_command
+from experiments.settings.read import read_settings
+from experiments.studies.plan import Job, plan
 from tests.browser import Browser, Page
 
 CONFIGS = Path(autoencoder.__file__).parent.parent / "configs"
@@ -29,6 +31,11 @@ class Outcome:
 
 
 Command = Callable[..., Outcome]
+
+
+def planned(*arguments: str) -> list[Job]:
+    """The runs that `python -m experiments.compare` with these arguments would carry out."""
+    return plan(read_settings("compare", arguments, engine="local"))
 
 
 @pytest.fixture(scope="session", autouse=True)

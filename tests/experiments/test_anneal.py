@@ -42,7 +42,7 @@ def test_the_baseline_is_the_same_run_with_and_without(annealed: Smoke, smoke: S
 
 
 def test_the_checkpoint_has_the_last_number(annealed: Smoke):
-    from experiments.training import Training
+    from experiments.training.module import Training
 
     path = annealed.directory(ACT) / "checkpoints" / "last.ckpt"
     training = Training.load_from_checkpoint(path, map_location="cpu", weights_only=True)

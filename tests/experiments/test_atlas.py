@@ -12,11 +12,11 @@ import pytest
 import torch
 from PIL import Image
 
-from experiments.atlas import command, picture
-from experiments.atlas.network import Network, Parameter, Unit, plane
-from experiments.atlas.presets import PRESETS
-from experiments.atlas.settings import make_network
-from experiments.options import UsageError
+from experiments.common.errors import UsageError
+from experiments.pictures.atlas import command, picture
+from experiments.pictures.atlas.network import Network, Parameter, Unit, plane
+from experiments.pictures.atlas.presets import PRESETS
+from experiments.pictures.atlas.settings import make_network
 
 Scalar = Callable[[float], float]
 

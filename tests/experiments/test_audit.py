@@ -11,12 +11,14 @@ import torch
 import yaml
 
 import surrogate
-from experiments import audit, experiment
-from experiments.audit import Audited, audited
-from experiments.audit.command import batches_of
-from experiments.audit.tables import by_act, fall, lines, mean_and_deviation, over_seeds
-from experiments.findings import audits as section
-from experiments.runs import RunError, read_metrics
+from experiments.analysis import audit
+from experiments.analysis.audit import Audited, audited
+from experiments.analysis.audit.command import batches_of
+from experiments.analysis.audit.tables import by_act, fall, lines, mean_and_deviation, over_seeds
+from experiments.analysis.findings import audits as section
+from experiments.common.errors import RunError
+from experiments.tasks import experiment
+from experiments.training.metrics import read_metrics
 from tests.experiments.conftest import CONFIGS, Command, Outcome, Smoke, command
 
 OPTIONS = ("--pairs", "3", "--layer_pairs", "0", "--batch_size", "8", "--batches", "3")
@@ -95,7 +97,7 @@ def test_the_command_audits_each_epoch(runs: Path, outcome: Outcome) -> None:
 
 
 def test_what_is_kept_is_what_the_library_says(runs: Path, outcome: Outcome) -> None:
-    from experiments.training import Training
+    from experiments.training.module import Training
 
     directory = runs / "autoencoder" / "cantor2" / "seed0"
     training = Training.load_from_checkpoint(
@@ -141,7 +143,9 @@ def test_what_was_audited_is_not_audited_again(
 ) -> None:
     """Nor where there are no weights, in a copy to be kept; other settings are another audit."""
     made: list[Path] = []
-    monkeypatch.setattr("experiments.audit.command.audit_weights", lambda *a: made.append(a[0]))
+    monkeypatch.setattr(
+        "experiments.analysis.audit.command.audit_weights", lambda *a: made.append(a[0])
+    )
     copies, figures = tmp_path / "kept", tmp_path / "figures"
     options = ("-o", str(figures), *OPTIONS)
     again = command(str(runs), *options, "--compact", str(copies), main=audit.main)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.data import Batches, EpochShuffle
+from experiments.tasks.data import Batches, EpochShuffle
 
 SIZES = st.integers(2, 60)
 PROCESSES = st.integers(1, 4)

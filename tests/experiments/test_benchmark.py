@@ -9,16 +9,16 @@ import pytest
 import torch
 
 import surrogate
-from experiments.benchmark import __main__ as main_module
-from experiments.benchmark import command as epoch
-from experiments.benchmark import gpu, loops, measure, training
-from experiments.benchmark.measure import Timing, forward_and_backward, in_turn
-from experiments.benchmark.operators import operators
-from experiments.benchmark.pairs import compile_one, pairs
-from experiments.benchmark.peers import PACKAGES, against_peers
-from experiments.benchmark.settings import Settings
-from experiments.benchmark.table import Table
-from experiments.networks.autoencoder import Autoencoder
+from experiments.tasks.networks.autoencoder import Autoencoder
+from experiments.timing import command as epoch
+from experiments.timing import gpu, loops, measure, training
+from experiments.timing import suites as main_module
+from experiments.timing.measure import Timing, forward_and_backward, in_turn
+from experiments.timing.operators import operators
+from experiments.timing.pairs import compile_one, pairs
+from experiments.timing.peers import PACKAGES, against_peers
+from experiments.timing.settings import Settings
+from experiments.timing.table import Table
 
 SETTINGS = Settings(("cantor2",), rounds=2, quick=True, device=torch.device("cpu"))
 
@@ -74,9 +74,9 @@ def test_each_is_compiled_by_itself() -> None:
 
 def test_the_suite_of_operators(monkeypatch: pytest.MonkeyPatch) -> None:
     """By a clock in which each work takes a thousandth of a second an element."""
-    monkeypatch.setattr("experiments.benchmark.operators.BLOCK", 10)
+    monkeypatch.setattr("experiments.timing.operators.BLOCK", 10)
     monkeypatch.setattr(
-        "experiments.benchmark.operators.in_turn",
+        "experiments.timing.operators.in_turn",
         lambda works, *_, **__: [
             Timing(name, float(work().numel()), 1.0, 1.0, 1.0) for name, work in works.items()
         ],
@@ -88,14 +88,14 @@ def test_the_suite_of_operators(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.filterwarnings("ignore:.torch.jit")  # norse, on import
 def test_the_suites_of_pairs_and_peers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("experiments.benchmark.pairs.MILLION", 1000)
-    monkeypatch.setattr("experiments.benchmark.pairs.compile_one", lambda each: each)
+    monkeypatch.setattr("experiments.timing.pairs.MILLION", 1000)
+    monkeypatch.setattr("experiments.timing.pairs.compile_one", lambda each: each)
     eager, fused, compiled, memory = pairs(SETTINGS)
     assert [row.name for row in eager.rows] == ["torch GELU", "torch ReLU", "cantor2"]
     assert eager.notes["bytes kept per element"] == ["4", "4", "0"]
     assert len(fused.rows) == len(compiled.rows) == 3
     assert memory.rows[0].name == "2½ copies"
-    monkeypatch.setattr("experiments.benchmark.peers.compile_one", lambda each, dynamic: each)
+    monkeypatch.setattr("experiments.timing.peers.compile_one", lambda each, dynamic: each)
     tables = list(against_peers(SETTINGS))
     assert len(tables) == 2 * len(PACKAGES)  # installed here, all of them
     assert all(len(table.rows) == 5 for table in tables)
@@ -143,7 +143,7 @@ def test_an_epoch_in_each_way(monkeypatch: pytest.MonkeyPatch) -> None:
     """By the seconds that the processes print or write."""
 
     def process(module: str, *words: str) -> str:
-        if module == "experiments.benchmark.loops":
+        if module == "experiments.timing.loops":
             return {"bare": "2.0", "seeds": "4.0"}[words[0]]
         folder = Path(words[words.index("--runs") + 1])
         (folder / "metrics.csv").write_text("epoch,seconds\n1,9.0\n2,1.0\n")

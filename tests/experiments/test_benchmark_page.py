@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from experiments.benchmark import page
+from experiments.timing import page
 
 DOCS = Path(__file__).parents[2] / "docs"
 

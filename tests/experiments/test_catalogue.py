@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from experiments import catalogue
+from experiments.site import catalogue
 from surrogate.diagnostics.plot import DOWN, UP
 
 DOCS = Path(__file__).parent.parent.parent / "docs"

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import torch
 
-from experiments import checkpoints
-from experiments.checkpoints import DamagedError, is_whole, newest, read, write
+from experiments.training import checkpoints
+from experiments.training.checkpoints import DamagedError, is_whole, newest, read, write
 
 
 def content(number: int) -> dict[str, Any]:

@@ -12,19 +12,19 @@ import torch
 import yaml
 
 from experiments import classifier
-from experiments.callbacks import Curves, LastCheckpoint
-from experiments.classifier import Classification
-from experiments.data import FashionMNIST
-from experiments.options import CONFIGS
-from experiments.runs import read_metrics
+from experiments.settings.parser import CONFIGS
+from experiments.tasks.classifier import EXPERIMENT, Classification
+from experiments.tasks.data import FashionMNIST
+from experiments.training.callbacks import Curves, LastCheckpoint
+from experiments.training.metrics import read_metrics
 from tests.experiments.conftest import Command, Outcome, command
 from tests.experiments.test_resume import do_at, interrupt
 
 COLUMNS = [
     f"{metric}/{part}" for metric in ("loss", "accuracy") for part in ("train", "val", "test")
 ]
-BETTER_EACH_TIME = ("--optimizer.lr", "0.1")
-NO_BETTER = ("--optimizer.lr", "1e-12", "--stopping.patience", "2", "--trainer.max_epochs", "9")
+BETTER_EACH_TIME = ("--lr", "0.1")
+NO_BETTER = ("--lr", "1e-12", "--stopping.patience", "2", "--trainer.max_epochs", "9")
 
 
 def directory(runs: Path, act: str = "relu") -> Path:
@@ -69,7 +69,7 @@ def test_losses_and_accuracies_are_recorded(smoke: tuple[Outcome, Path]):
 
 
 def accuracy_of(checkpoint: Path) -> float:
-    from experiments.training import Training
+    from experiments.training.module import Training
 
     training = Training.load_from_checkpoint(checkpoint, map_location="cpu", weights_only=True)
     images, labels = FashionMNIST(limit=128).test.__getitems__(list(range(128)))
@@ -88,7 +88,7 @@ def test_the_checkpoint_has_the_reported_accuracy(smoke: tuple[Outcome, Path]):
 
 
 def test_a_report_reads_it(smoke: tuple[Outcome, Path], capsys: pytest.CaptureFixture[str]):
-    from experiments import report
+    from experiments.analysis import report
 
     assert report.main([str(smoke[1] / "classifier")]) == 0
     best = max(("relu", "cantor2"), key=lambda act: result(smoke[1], act)["test_accuracy"])
@@ -104,7 +104,7 @@ def test_each_small_network_and_optimiser(
     settings = tmp_path / "settings.yaml"
     settings.write_text("optimizer:\n  momentum: null\n")
     options = ("--model.name", model, "--config", str(settings), "--optimizer.name", *optimizer)
-    outcome = classify("relu", tmp_path, *options, "--optimizer.lr", "0.001")
+    outcome = classify("relu", tmp_path, *options, "--lr", "0.001")
     assert outcome.code == 0
     assert rows(tmp_path)[1]["loss/train"] < rows(tmp_path)[0]["loss/train"]
 
@@ -146,7 +146,7 @@ def test_it_stops_when_out_of_patience_and_reports_the_best_epoch(
 
 def test_the_best_epochs_weights_are_kept(classify: Command, tmp_path: Path):
     """A learning rate so high that things get worse."""
-    options = ("--optimizer.lr", "0.4", "--stopping.patience", "3", "--trainer.max_epochs", "8")
+    options = ("--lr", "0.4", "--stopping.patience", "3", "--trainer.max_epochs", "8")
     assert classify("relu", tmp_path, *options).code == 0
     record, found = result(tmp_path), rows(tmp_path)
     best = int(record["best_epoch"])
@@ -160,7 +160,7 @@ def test_the_best_epochs_weights_are_kept(classify: Command, tmp_path: Path):
 
 
 ALL_STATES = (
-    *("--optimizer.name", "adamw", "--optimizer.lr", "0.01", "--schedule.name", "one_cycle"),
+    *("--optimizer.name", "adamw", "--lr", "0.01", "--schedule.name", "one_cycle"),
     *("--stopping.patience", "3", "--loss.label_smoothing", "0.1", "--trainer.max_epochs", "5"),
 )
 
@@ -216,11 +216,12 @@ def test_every_config_is_one(config: Path):
         assert {name: settings[group][name] for name in values} == values
 
 
-@pytest.mark.parametrize("model", classifier.EXPERIMENT.networks)
+@pytest.mark.parametrize("model", EXPERIMENT.networks)
 def test_a_network_brings_its_own_settings(model: str):
     printed = command("--model.name", model, "--print_config", main=classifier.main).out
     settings = yaml.safe_load(printed)
-    config = classifier.EXPERIMENT.networks[model].config
+    config = EXPERIMENT.offered(model).config
+    assert config is not None
     for group, values in yaml.safe_load((CONFIGS / config).read_text()).items():
         assert {name: settings[group][name] for name in values} == values
     assert settings["model"]["name"] == model
@@ -258,7 +259,7 @@ def test_help_says_which_options_there_are():
         ("--model.hidden 3 0", "model.hidden"),
         ("--model.hidden 3 x", "model.hidden"),
         ("--optimizer.name adam", "optimizer.momentum is no option of adam"),
-        ("--optimizer.lr 0", "optimizer.lr must be a number above 0, got 0"),
+        ("--lr 0", "lr must be a number above 0, got 0"),
         ("--loss.label_smoothing 2", "loss.label_smoothing must be a number from 0 to 1, got 2"),
         ("--schedule.rise 1", "schedule.rise must be a number between 0 and 1, got 1"),
         ("--stopping.patience 0", "stopping.patience must be a whole number above 0, got 0"),

@@ -9,10 +9,10 @@ import torchvision
 from torch import nn
 
 import surrogate
-from experiments.classifier import EXPERIMENT
-from experiments.networks import MLP, ConvNet, XResNet18, XResNet34, XResNet50
-from experiments.networks.parts import Normalise
-from experiments.networks.xresnet import Block
+from experiments.tasks.classifier import EXPERIMENT
+from experiments.tasks.networks import MLP, ConvNet, XResNet18, XResNet34, XResNet50
+from experiments.tasks.networks.parts import Normalise
+from experiments.tasks.networks.xresnet import Block
 from tests.experiments.test_networks import drawing_activation
 
 __all__ = ["drawing_activation"]  # a fixture
@@ -22,8 +22,8 @@ XRESNETS = {18: XResNet18, 34: XResNet34, 50: XResNet50}
 # Three 3×3 convolutions with BatchNorm, 3→32→64→64, for one 7×7, 3→64.
 STEM = 9 * (3 * 32 + 32 * 64 + 64 * 64) + 2 * (32 + 64 + 64) - (49 * 3 * 64 + 2 * 64)
 NETWORKS = {
-    name: (kind, {"width": 4} if name.startswith("xresnet") else {})
-    for name, (kind, _) in EXPERIMENT.networks.items()
+    name: (EXPERIMENT.offered(name).kind, {"width": 4} if name.startswith("xresnet") else {})
+    for name in EXPERIMENT.networks
 }
 
 

@@ -6,7 +6,6 @@ import json
 import re
 import subprocess
 import sys
-from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 import pytest
@@ -15,9 +14,11 @@ import yaml
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import surrogate
-from experiments import cli
-from experiments.data import FashionMNIST
-from experiments.runs import folder_name, held, read_metrics
+from experiments.runs.run import folder_name
+from experiments.tasks.data import FashionMNIST
+from experiments.tasks.networks import Autoencoder
+from experiments.training.metrics import read_metrics
+from surrogate.pair import named_pairs
 from tests.experiments.conftest import CONFIGS, Command, Smoke
 
 STAIRCASE = "Staircase(step=0.5) / Blurred(width=0.3)"
@@ -136,7 +137,7 @@ def test_a_run_leaves_its_record(smoke: Smoke):
 
 
 def test_the_checkpoint_holds_no_code_and_has_the_reported_loss(smoke: Smoke):
-    from experiments.training import Training
+    from experiments.training.module import Training
 
     path = smoke.directory("cantor2") / "checkpoints" / "last.ckpt"
     network = Training.load_from_checkpoint(path, map_location="cpu", weights_only=True).network
@@ -206,7 +207,7 @@ def test_another_config_gets_another_directory(run: Command, tmp_path: Path):
 
 
 def test_another_optimiser_and_schedule(smoke: Smoke, run: Command, tmp_path: Path):
-    options = ("--optimizer.name", "sgd", "--optimizer.momentum", "0.9", "--optimizer.lr", "0.5")
+    options = ("--optimizer.name", "sgd", "--optimizer.momentum", "0.9", "--lr", "0.5")
     options += ("--schedule.name", "one_cycle", "--stopping.patience", "1")
     assert run("cantor2", tmp_path, "--baseline", "none", *options).code == 0
     directory = tmp_path / "autoencoder" / "cantor2" / "seed0"
@@ -238,6 +239,11 @@ def faulty(tmp_path: Path, request: pytest.FixtureRequest) -> tuple[str, str]:
     return str(path), name
 
 
+def first_site() -> str:
+    network = Autoencoder("relu", channels=4, latent=4)
+    return next(iter(named_pairs(network)))
+
+
 def test_a_run_that_diverges_stops_and_the_others_go_on(
     run: Command, tmp_path: Path, faulty: tuple[str, str]
 ):
@@ -248,12 +254,14 @@ def test_a_run_that_diverges_stops_and_the_others_go_on(
     at_once, later, relu = (tmp_path / "autoencoder" / act / "seed0" for act in acts.split("|"))
     record = result(at_once)
     assert record["status"] == "diverged"
-    assert record["message"] == "the training loss is nan in epoch 1, step 1"
+    first = "the first value that is not finite is the output of"
+    where = f"; {first} {first_site()}"
+    assert record["message"] == f"the training loss is nan in epoch 1, step 1{where}"
     assert (record["test_loss"], record["val_loss"], record["best_epoch"]) == (None, None, None)
     assert (record["epochs"], losses(at_once)) == (0, [])
     record = result(later)
     assert (record["status"], record["epochs"], record["best_epoch"]) == ("diverged", 1, 1)
-    assert record["message"] == "the training loss is nan in epoch 2, step 2"
+    assert record["message"].startswith(f"the training loss is nan in epoch 2, step 2; {first}")
     assert record["test_loss"] is None
     assert len(losses(later)) == 1
     assert result(relu)["status"] == "finished"
@@ -287,7 +295,7 @@ def test_an_activation_that_raises_fails_alone_and_is_tried_again(
 
 def test_list_acts_is_quick():
     script = (
-        "import sys; from experiments.autoencoder import main; main(['--list-acts']); "
+        "import sys; from experiments.autoencoder import main; main(['--list_acts']); "
         "print(sorted({m.split('.')[0] for m in sys.modules} & {'lightning', 'matplotlib'}))"
     )
     listed = subprocess.run(
@@ -301,7 +309,7 @@ def test_list_acts_is_quick():
 
 def test_list_acts_shows_the_users_own(command_line: Command, faulty: tuple[str, str]):
     file, name = faulty
-    outcome = command_line("--list-acts", "--import", file)
+    outcome = command_line("--list_acts", "--import", file)
     assert outcome.code == 0
     assert f"{name}_nan" in outcome.out
 
@@ -340,7 +348,7 @@ def test_help_is_short(command_line: Command):
     assert outcome.code == 0
     assert len(outcome.out.splitlines()) < 130
     assert str(CONFIGS) not in outcome.out  # the same wherever the project lies
-    for option in ("--act", "--seed", "--trainer.max_epochs", "--list-acts", "--import"):
+    for option in ("--act", "--seed", "--trainer.max_epochs", "--list_acts", "--import"):
         assert option in outcome.out
 
 
@@ -359,7 +367,15 @@ def test_help_is_short(command_line: Command):
         ("--act relu --model.channels 0", "model.channels must be a whole number above 0, got 0"),
         ("--act relu --data.limit x", "data.limit must be a whole number above 0, got x"),
         ("--act relu --seed -1", "seed must be a whole number, 0 or above, got -1"),
-        ("--act relu --optimizer.lr nan", "optimizer.lr must be a number above 0, got nan"),
+        ("--act relu --seed 4-2", "--seed: a range of seeds is such as 0-4, got '4-2'"),
+        ("--acts relu", "--acts is now --act"),
+        ("--act relu --seeds 3", "--seeds is now --seed, which takes the seeds themselves"),
+        ("--act relu --optimizer.lr 3", "--optimizer.lr is now --lr"),
+        ("--list-acts", "--list-acts is now --list_acts"),
+        ("--act=relu gelu --sede", "unknown option --sede"),
+        ("--act relu --experiment classifier", "this command is of the experiment autoencoder"),
+        ("--act relu --metric test_los", "did you mean 'test_loss'?"),
+        ("--act relu --lr nan", "lr must be a number above 0, got nan"),
         ("--act relu --trainer.precision 77", "trainer.precision: Expected"),
         ("--act relu --compile maybe", "compile: Expected"),
         ("--act relu --config nowhere.yaml", "No such file or directory"),
@@ -390,7 +406,9 @@ def test_bad_input_is_answered_in_a_few_lines_and_nothing_is_written(
         ("modle:\n  channels: 3\n", "unknown config key modle.channels; did you mean 'model.c"),
         ("act: [cantr2]\n", "did you mean 'cantor2'?"),
         ("model: [\n", "cannot be read: while parsing a flow"),
-        ("import: [mine.py]\n", "unknown config key import"),
+        ("import: [mine.py]\n", "unknown key import: only the command line has --import"),
+        ("acts: [relu]\n", "acts is now act"),
+        ("settings: {}\n", "settings is now config, and in a file the settings stand at its top"),
         ("act: !!python/object/apply:os.system ['true']\n", "error: "),
     ],
 )
@@ -412,7 +430,18 @@ def test_a_file_that_does_not_import_is_named(command_line: Command, tmp_path: P
     path.write_text("import surrogate\nsurrogate.nonsense\n")
     outcome = command_line("--act", "relu", "--import", str(path))
     assert outcome.code == 2
-    assert outcome.err.startswith(f"error: --import {path}: AttributeError: ")
+    assert outcome.err.startswith(f"error: --import {path}, line 2: AttributeError: ")
+
+
+def test_a_file_with_a_dataclass_can_be_imported(command_line: Command, tmp_path: Path):
+    """Dataclasses look for their module, and annotations are the file's own affair."""
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "from dataclasses import dataclass, fields\n@dataclass\nclass Mine:\n    x: float = 1\n"
+        "assert fields(Mine)[0].type is float\n"
+    )
+    outcome = command_line("--list_acts", "--import", str(path))
+    assert (outcome.code, outcome.err) == (0, "")
 
 
 def test_runs_that_cannot_be_kept(run: Command, tmp_path: Path):
@@ -423,33 +452,6 @@ def test_runs_that_cannot_be_kept(run: Command, tmp_path: Path):
         f"error: cannot keep runs in {tmp_path / 'file' / 'runs'}: Not a directory\n"
     )
     assert (tmp_path / "file").read_text() == "not a directory"
-
-
-def test_a_run_that_another_process_trains_is_waited_for(
-    smoke: Smoke, run: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    """And then it is not trained again."""
-    options = ("--baseline", "none", "--trainer.max_epochs", "1")
-    assert run("relu", tmp_path, *options).code == 0
-    directory = tmp_path / "autoencoder" / "relu" / "seed0"
-    finished = (directory / "result.json").read_text()
-    (directory / "result.json").unlink()
-    hold = ExitStack()
-    hold.enter_context(held(directory))
-
-    def wait(directory: Path, wait: bool = True) -> AbstractContextManager[None]:
-        if wait:  # the other process ends
-            (directory / "result.json").write_text(finished)
-            hold.close()
-        return held(directory, wait)
-
-    monkeypatch.setattr(cli, "held", wait)
-    outcome = run("relu", tmp_path, *options)
-    assert outcome.code == 0
-    assert outcome.err == (
-        f"relu, seed 0: another process is training the run in {directory}; waiting for it\n"
-    )
-    assert (directory / "result.json").read_text() == finished
 
 
 def test_a_damaged_result_is_named(run: Command, tmp_path: Path):

@@ -15,20 +15,22 @@ from typing import Any, ClassVar
 
 import pytest
 
-from experiments import compare, report
-from experiments.engines import local, scheduler
-from experiments.engines.base import Ended
-from experiments.engines.local import Worker
-from experiments.experiment import EXPERIMENTS, named
-from experiments.files import below
-from experiments.progress import live_table, progress
-from experiments.runs import Run, held, read_metrics
-from experiments.study import make_study, plan
-from tests.experiments.conftest import CONFIGS, Command, Outcome
+from experiments import compare
+from experiments.analysis import report
+from experiments.common.files import below
+from experiments.runs.run import Run, held
+from experiments.studies import scheduler
+from experiments.studies.engines import local
+from experiments.studies.engines.base import Ended
+from experiments.studies.engines.local import Worker
+from experiments.studies.progress import live_table, progress
+from experiments.tasks.experiment import BUILT_IN, named
+from experiments.training.metrics import read_metrics
+from tests.experiments.conftest import CONFIGS, Command, Outcome, planned
 
 STUDY = ("--config", str(CONFIGS / "studies" / "smoke.yaml"))
 COMMAND = (sys.executable, "-m", "experiments.compare", *STUDY)
-ONE = ("--acts", "relu", "--baseline", "none", "--seeds", "1", "--lrs", "1e-3")
+ONE = ("--act", "relu", "--baseline", "none", "--seed", "0", "--lr", "1e-3")
 
 MINE = """
 import os, signal, time
@@ -80,7 +82,7 @@ Study = Callable[..., Outcome]
 
 @pytest.fixture
 def study(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Study:
-    """`study("--seeds", "2")`: the command with the smoke study and runs of the test's own."""
+    """`study("--seed", "0-1")`: the command with the smoke study and runs of the test's own."""
 
     def study(*arguments: str) -> Outcome:
         words = [*STUDY, "--runs", str(tmp_path / "runs"), "--workers", "2", *arguments]
@@ -143,7 +145,7 @@ def test_forty_runs_survive_three_killed_workers(
 ):
     file, name = mine
     monkeypatch.setattr(local, "Local", Killing)
-    acts = ("--acts", "relu", f"{name}_slow", "cantor2", "--import", file)
+    acts = ("--act", "relu", f"{name}_slow", "cantor2", "--import", file)
     outcome = study(*acts, "--trainer.max_epochs", "2")
     assert len(Killing.victims) == 3
     assert outcome.code == 0
@@ -169,9 +171,9 @@ def test_a_study_of_the_classifier_ranks_the_most_accurate_first(
     runs = tmp_path / "runs"
     code = compare.main(
         [
-            *("--experiment", "classifier", "--acts", "sigmoid", "relu", "--baseline", "none"),
-            *("--seeds", "2", "--lrs", "0.01", "0.1", "--runs", str(runs), "--workers", "2"),
-            *("--settings", str(CONFIGS / "classifier" / "smoke.yaml")),
+            *("--experiment", "classifier", "--act", "sigmoid", "relu", "--baseline", "none"),
+            *("--seed", "0-1", "--lr", "0.01", "0.1", "--runs", str(runs), "--workers", "2"),
+            *("--config", str(CONFIGS / "classifier" / "smoke.yaml")),
             *("--model.name", "mlp", "--model.hidden", "32", "16"),
         ]
     )
@@ -202,12 +204,11 @@ def test_a_study_of_the_classifier_ranks_the_most_accurate_first(
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[1:3]] == list(best)
 
 
-@pytest.mark.parametrize("experiment", EXPERIMENTS)
+@pytest.mark.parametrize("experiment", BUILT_IN)
 def test_a_failure_has_the_figures_of_its_experiment(tmp_path: Path, experiment: str):
     """Whether a run or its worker failed, the record has the same keys for them."""
-    words = ("--experiment", experiment, "--acts", "relu", "--baseline", "none")
-    given, rest = compare.make_parser().parse_known_args(words)
-    (job,) = plan(make_study(vars(given), rest), None)
+    words = ("--experiment", experiment, "--act", "relu", "--baseline", "none")
+    (job,) = planned(*words)
     record = scheduler.failure(scheduler.State(job), "it is lost", "a command")
     figures = {name for name in record if name.startswith(("test_", "val_"))}
     metrics = named(experiment).metrics
@@ -218,7 +219,7 @@ def test_a_failure_has_the_figures_of_its_experiment(tmp_path: Path, experiment:
 def test_the_runs_are_those_of_the_experiments_command(study: Study, tmp_path: Path, run: Command):
     """The same directories, losses and files; and what is done is done for both."""
     settings = ("--model.channels", "2", "--trainer.max_epochs", "2", "--data.limit", "64")
-    assert study(*ONE, *settings, "--settings", str(CONFIGS / "smoke.yaml")).code == 0
+    assert study(*ONE, *settings, "--config", str(CONFIGS / "smoke.yaml")).code == 0
     directory = tmp_path / "runs" / "autoencoder" / "relu" / "seed0"
     assert run("relu", tmp_path / "alone", "--baseline", "none", *settings).code == 0
     alone = tmp_path / "alone" / "autoencoder" / "relu" / "seed0"
@@ -238,8 +239,8 @@ def test_the_runs_are_those_of_the_experiments_command(study: Study, tmp_path: P
 
 
 def test_a_plan_is_shown_and_nothing_done(study: Study, tmp_path: Path):
-    options = ("--acts", "relu", "--seeds", "2", "--lrs", "1e-3")
-    outcome = study(*options, "--dry-run")
+    options = ("--act", "relu", "--seed", "0-1", "--lr", "1e-3")
+    outcome = study(*options, "--dry_run")
     assert outcome.code == 0
     lines = outcome.out.splitlines()
     assert lines[:2] == [
@@ -248,9 +249,9 @@ def test_a_plan_is_shown_and_nothing_done(study: Study, tmp_path: Path):
     ]
     assert lines[4] == "4 runs, 4 left: no run has finished yet to estimate the time from"
     assert not (tmp_path / "runs").exists()
-    assert study(*options, "--seeds", "1").code == 0
+    assert study(*options, "--seed", "0").code == 0
     (tmp_path / "runs" / "autoencoder" / "relu" / "seed0" / "result.json").unlink()
-    lines = study(*options, "--dry-run").out.splitlines()
+    lines = study(*options, "--dry_run").out.splitlines()
     assert lines[0] == "finished before  linear, seed 0, learning rate 0.001"
     assert lines[1] == "to go on         relu, seed 0, learning rate 0.001"
     assert re.fullmatch(r"4 runs, 3 left: about \d+ s, with 2 at a time, by those .*", lines[4])
@@ -261,7 +262,7 @@ def test_what_diverges_raises_or_dies_does_not_stop_the_others(
 ):
     file, name = mine
     acts = [f"{name}_nan", f"{name}_raises", f"{name}_dies", "relu"]
-    options = ("--acts", *acts, *ONE[2:], "--import", file)
+    options = ("--act", *acts, *ONE[2:], "--import", file)
     outcome = study(*options)
     assert outcome.code == 1
     found = {result["act"]: result for result in results(tmp_path / "runs")}
@@ -287,24 +288,25 @@ def test_what_diverges_raises_or_dies_does_not_stop_the_others(
 # Workers import it, each into a process of its own.
 FULL_DISK = """
 import errno, multiprocessing, os
-from experiments import runs
+from experiments.common import files
+from experiments.training import metrics
 
 if multiprocessing.parent_process() is not None:
-    write = runs.write
+    write = files.write
 
     def full(path, text):
         if os.path.exists({disk!r}) and (path.parent.parent.name, path.name) in {files!r}:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         write(path, text)
 
-    runs.write = full
+    files.write = metrics.write = full
 """
 
 
 def test_a_full_disk_fails_the_run_that_met_it(study: Study, tmp_path: Path):
-    options = ("--acts", "relu", "gelu", "cantor2", *ONE[2:])
-    given, rest = compare.make_parser().parse_known_args([*STUDY, *options])
-    first, second, _ = plan(make_study(vars(given), rest), None)
+    options = ("--act", "relu", "gelu", "cantor2", *ONE[2:])
+    jobs = planned(*STUDY, *options)
+    first, second, _ = jobs
     files = [(first.run.act, "metrics.csv"), (second.run.act, "result.json")]
     disk = tmp_path / "disk_is_full"
     disk.touch()
@@ -324,7 +326,7 @@ def test_a_full_disk_fails_the_run_that_met_it(study: Study, tmp_path: Path):
 
 def test_two_studies_in_one_folder_share_the_work(tmp_path: Path):
     runs = tmp_path / "runs"
-    options = ("--workers", "2", "--seeds", "3", "--lrs", "1e-3")
+    options = ("--workers", "2", "--seed", "0-2", "--lr", "1e-3")
     command = [*COMMAND, "--runs", str(runs), *options]
     both = [
         subprocess.Popen(command, cwd=CONFIGS.parent, stdout=-1, stderr=-1, text=True)
@@ -342,13 +344,13 @@ def test_two_studies_in_one_folder_share_the_work(tmp_path: Path):
 def test_a_run_that_another_process_has_is_waited_for(
     study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    given, rest = compare.make_parser().parse_known_args([*STUDY, *ONE])
-    (job,) = plan(make_study(vars(given), rest), None)
+    jobs = planned(*STUDY, *ONE)
+    (job,) = jobs
     directory = job.run.create(tmp_path / "runs", "")
     holder = subprocess.Popen(
         [
             *(sys.executable, "-c"),
-            "import sys, pathlib; from experiments.runs import held\n"
+            "import sys, pathlib; from experiments.runs.run import held\n"
             f"with held(pathlib.Path({str(directory)!r})): print('held', flush=True); input()",
         ],
         cwd=CONFIGS.parent, stdin=-1, stdout=-1, text=True,
@@ -366,7 +368,7 @@ def test_a_run_that_another_process_has_is_waited_for(
 
     original = scheduler.begin
     monkeypatch.setattr(scheduler, "begin", begin)
-    outcome = study(*ONE, "--acts", "relu", "gelu")
+    outcome = study(*ONE, "--act", "relu", "gelu")
     assert outcome.code == 0
     elsewhere = "relu, seed 0, learning rate 0.001: another process is training it"
     assert outcome.err.count(elsewhere) == 1
@@ -383,7 +385,7 @@ def test_a_signal_stops_all_and_the_same_command_goes_on(
     study: Study, tmp_path: Path, mine: tuple[str, str], number: int, words: str
 ):
     file, name = mine
-    options = ["--acts", f"{name}_slow", *ONE[2:], "--seeds", "3", "--import", file]
+    options = ["--act", f"{name}_slow", *ONE[2:], "--seed", "0-2", "--import", file]
     options += ["--trainer.max_epochs", "6"]
     runs = tmp_path / "runs"
     process = subprocess.Popen(
@@ -418,7 +420,7 @@ def test_a_signal_stops_all_and_the_same_command_goes_on(
 
 def test_workers_end_with_a_study_that_is_killed(tmp_path: Path, mine: tuple[str, str]):
     file, name = mine
-    options = ["--acts", f"{name}_slow", *ONE[2:], "--import", file]
+    options = ["--act", f"{name}_slow", *ONE[2:], "--import", file]
     options += ["--trainer.max_epochs", "1000"]
     runs = tmp_path / "runs"
     process = subprocess.Popen(
@@ -449,8 +451,8 @@ def alive(group: int) -> bool:
 
 
 def test_on_a_terminal_a_table_is_kept_up_to_date():
-    given, rest = compare.make_parser().parse_known_args([*STUDY, *ONE, "--seeds", "4"])
-    states = [scheduler.State(job) for job in plan(make_study(vars(given), rest), None)]
+    jobs = planned(*STUDY, *ONE, "--seed", "0-3")
+    states = [scheduler.State(job) for job in jobs]
     for state, status in zip(states, ("finished", "diverged"), strict=False):
         state.end({"status": status, "seconds": 90.0, "message": None})
     states[2].status = "running"
@@ -467,8 +469,8 @@ def test_the_live_table_is_drawn_on_stderr(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("COLUMNS", "100")
-    given, rest = compare.make_parser().parse_known_args([*STUDY, *ONE])
-    (state,) = (scheduler.State(job) for job in plan(make_study(vars(given), rest), None))
+    jobs = planned(*STUDY, *ONE)
+    (state,) = (scheduler.State(job) for job in jobs)
     with progress([state], 1, terminal=True) as show:
         state.end({"status": "finished", "seconds": 3.0})
         show(state)

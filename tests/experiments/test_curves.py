@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from experiments.autoencoder import EXPERIMENT
-from experiments.callbacks import Curves, DivergedError
+from experiments.tasks.autoencoder import EXPERIMENT
+from experiments.training.callbacks import Curves, DivergedError
 
 
 def test_the_first_loss_that_is_not_finite(tmp_path: Path):

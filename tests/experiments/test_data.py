@@ -11,10 +11,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.data import MNIST, DataError, EpochShuffle, FashionMNIST
-from experiments.data import fashion_mnist as data
-from experiments.data.fashion_mnist import parse_idx
-from experiments.data.images import SPLIT_SEED
+from experiments.common.errors import DataError
+from experiments.tasks.data import MNIST, EpochShuffle, FashionMNIST
+from experiments.tasks.data import fashion_mnist as data
+from experiments.tasks.data.fashion_mnist import parse_idx
+from experiments.tasks.data.images import SPLIT_SEED
 
 LABELS = "t10k-labels-idx1-ubyte.gz"
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from experiments.runs import held, read_metrics
+from experiments.runs.run import held
+from experiments.training.metrics import read_metrics
 from tests.experiments.conftest import CONFIGS, Command
 from tests.same import differences
 from tests.soak import session
@@ -55,7 +56,7 @@ def test_two_processes_learn_what_one_does(classify: Command, tmp_path: Path):
     """
     file = tmp_path / "raises.py"
     file.write_text(RAISES)
-    options = ("--optimizer.lr", "0.1", "--data.limit", "97")
+    options = ("--lr", "0.1", "--data.limit", "97")
     outcome = train(
         *("classifier", "classifier/smoke.yaml", tmp_path, "--import", str(file)),
         *("--act", "raises", "relu", "gelu", "--baseline", "none", *options, *DDP),

@@ -13,8 +13,8 @@ import pytest
 import torch
 
 import surrogate
-from experiments import catalogue
-from experiments.explorer import __main__, parts, samples
+from experiments.pictures.explorer import command, parts, samples
+from experiments.site import catalogue
 from surrogate.derivatives.blurred import BlurredByLayers
 from surrogate.functions import PiecewiseConstant
 from surrogate.functions.kernels import KERNELS
@@ -43,7 +43,7 @@ def _what_is_ours() -> Iterator[None]:
 def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Of the page with the committed runs."""
     output = tmp_path_factory.mktemp("explorer") / "explorer.html"
-    assert __main__.main(["-o", str(output), "--runs", str(RESULTS / "claims")]) == 0
+    assert command.main(["-o", str(output), "--runs", str(RESULTS / "claims")]) == 0
     return output.as_uri()
 
 

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 import surrogate
-from experiments.explorer import __main__, page, parts, samples
-from experiments.explorer.losses import losses
-from experiments.runs import Record
+from experiments.pictures.explorer import command, page, parts, samples
+from experiments.pictures.explorer.losses import losses
+from experiments.runs.records import Record
 from surrogate.derivatives.base import Pointwise, derivatives
 from surrogate.functions.base import Function, functions
 from tests.browser import Browser, BrowserError, Page
@@ -345,7 +345,7 @@ def test_loss_curves_are_means_over_seeds_of_logarithms(browser: Browser, tmp_pa
 
 
 def test_without_runs_there_are_no_curves(browser: Browser, tmp_path: Path) -> None:
-    assert __main__.main(["-o", str(tmp_path / "new" / "explorer.html")]) == 0
+    assert command.main(["-o", str(tmp_path / "new" / "explorer.html")]) == 0
     with browser.page((tmp_path / "new" / "explorer.html").as_uri()) as opened:
         assert opened.ask("document.getElementById('losses').hidden")
         assert opened.errors == []
@@ -355,7 +355,7 @@ def test_a_folder_without_runs_is_an_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     output = tmp_path / "explorer.html"
-    assert __main__.main(["-o", str(output), "--runs", str(tmp_path)]) == 2
+    assert command.main(["-o", str(output), "--runs", str(tmp_path)]) == 2
     assert capsys.readouterr().err == f"error: no finished run in {tmp_path}\n"
     assert not output.exists()
 

@@ -7,17 +7,18 @@ from typing import Any
 import pytest
 import torch
 
-from experiments import fast, options
 from experiments.autoencoder import main
-from experiments.runs import read_json
+from experiments.common.files import read_json
+from experiments.settings.read import Settings, read_settings
+from experiments.training import fast
 
 
-def parsed(*arguments: str) -> dict[str, Any]:
-    return options.parse(options.make_parser("autoencoder"), arguments)
+def parsed(*arguments: str) -> Settings:
+    return read_settings("autoencoder", arguments, "autoencoder")
 
 
-def chosen(settings: dict[str, Any]) -> tuple[bool, bool, str]:
-    return settings["compile"], settings["channels_last"], settings["trainer"]["precision"]
+def chosen(settings: Settings) -> tuple[bool, bool, str]:
+    return settings.run.compile, settings.run.channels_last, settings.groups["trainer"]["precision"]
 
 
 @pytest.fixture
@@ -31,7 +32,6 @@ def native(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_off_is_the_default() -> None:
     settings = parsed("--act", "relu", "--trainer.max_epochs", "100", "--model.channels", "64")
     assert chosen(settings) == (False, False, "32-true")
-    assert "fast" not in settings
 
 
 @pytest.mark.usefixtures("native")
@@ -70,6 +70,7 @@ def test_what_was_decided_is_recorded(tmp_path: Any, monkeypatch: pytest.MonkeyP
     assert main([*words.split(), "--fast", "auto", "--runs", str(tmp_path)]) == 0
     directory = tmp_path / "autoencoder" / "relu" / "seed0"
     config = read_json(directory / "result.json")["config"]
-    assert chosen(config) == (False, True, "bf16-mixed")
+    assert (config["compile"], config["channels_last"]) == (False, True)
+    assert config["trainer"]["precision"] == "bf16-mixed"
     replayed = parsed("--config", str(directory / "config.yaml"))
     assert chosen(replayed) == (False, True, "bf16-mixed")

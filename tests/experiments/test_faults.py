@@ -14,10 +14,16 @@ from typing import Any
 import pytest
 import torch
 
-from experiments import compare, runs, training
-from experiments.engines.base import Ended, Orders
-from experiments.engines.local import Local
-from experiments.runs import Run, RunError, read_json, read_metrics
+from experiments import compare
+from experiments.common.errors import RunError
+from experiments.common.files import read_json, write
+from experiments.runs import carry_out as carrying_out
+from experiments.runs import run as runs
+from experiments.runs.run import Run
+from experiments.studies.engines.base import Ended, Orders
+from experiments.studies.engines.local import Local
+from experiments.training import loop as training
+from experiments.training.metrics import read_metrics
 from tests.experiments.conftest import Command
 
 ONE = ("--baseline", "none", "--trainer.max_epochs", "1")
@@ -33,8 +39,8 @@ def read_only(*arguments: Any, **options: Any) -> None:
 
 @pytest.mark.parametrize(
     "what",
-    ["lightning.pytorch.Trainer.save_checkpoint", "experiments.callbacks.write_metrics",
-     "experiments.training.EventFile.log_metrics"],
+    ["lightning.pytorch.Trainer.save_checkpoint", "experiments.training.callbacks.write_metrics",
+     "experiments.training.loggers.EventFile.log_metrics"],
 )  # fmt: skip
 def test_a_full_disk_fails_the_run_and_it_is_tried_again(
     run: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
@@ -53,7 +59,7 @@ def test_a_full_disk_fails_the_run_and_it_is_tried_again(
 def test_a_disk_too_full_for_the_result_is_an_error_in_a_line(
     run: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(training, "write_json", full)
+    monkeypatch.setattr(carrying_out, "write_json", full)
     outcome = run("relu", tmp_path, *ONE)
     assert (outcome.code, outcome.out) == (2, "")
     assert outcome.err.splitlines()[-1] == "error: [Errno 28] No space left on device"
@@ -68,7 +74,7 @@ def test_a_read_only_folder_is_an_error_in_a_line(
     assert outcome.code == 2
     assert outcome.err == f"error: cannot keep runs in {tmp_path}: Read-only file system\n"
     with monkeypatch.context() as patch:  # the run's own directory, made before
-        patch.setattr("experiments.cli.held", read_only)
+        patch.setattr("experiments.studies.scheduler.held", read_only)
         outcome = run("relu", tmp_path, *ONE)
     assert outcome.code == 2
     assert outcome.err == "error: [Errno 30] Read-only file system\n"
@@ -163,7 +169,7 @@ def test_a_run_with_a_link_in_it_is_refused(run: Command, tmp_path: Path):
     assert outcome.err.startswith(f"error: {directory / 'log.txt'} is not an ordinary file")
     link = tmp_path / ".metrics.csv.new"
     link.symlink_to(precious)
-    runs.write(tmp_path / "metrics.csv", "theirs")
+    write(tmp_path / "metrics.csv", "theirs")
     assert precious.read_text() == "mine"
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from experiments.findings.claims import CLAIMS, STUDIES
-from experiments.findings.measure import (
+from experiments.analysis.findings.claims import CLAIMS, STUDIES
+from experiments.analysis.findings.measure import (
     Claim,
     Claimed,
     Comparison,
@@ -23,9 +23,9 @@ from experiments.findings.measure import (
     spearman,
     verdict,
 )
-from experiments.findings.page import main, page
-from experiments.findings.page import section as section_of
-from experiments.findings.quantities import (
+from experiments.analysis.findings.page import main, page
+from experiments.analysis.findings.page import section as section_of
+from experiments.analysis.findings.quantities import (
     DEAD,
     DIED,
     GRADIENT,
@@ -36,7 +36,8 @@ from experiments.findings.quantities import (
     TEST_LOSS,
     Quantity,
 )
-from experiments.runs import METRICS, write_json, write_metrics
+from experiments.common.files import write_json
+from experiments.training.metrics import METRICS, write_metrics
 
 ROOT = Path(__file__).parent.parent.parent
 LOWER, NOISE = Claimed(high=1.0), Claimed(noise=True)

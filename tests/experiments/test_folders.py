@@ -13,10 +13,11 @@ import torch
 from PIL import Image
 from torchvision.datasets import ImageFolder
 
-from experiments.callbacks import LastCheckpoint
-from experiments.data import DataError, Folder, Imagenette, Imagewoof
-from experiments.data.folders import Files, listed, read_image
-from experiments.runs import read_metrics
+from experiments.common.errors import DataError
+from experiments.tasks.data import Folder, Imagenette, Imagewoof
+from experiments.tasks.data.folders import Files, listed, read_image
+from experiments.training.callbacks import LastCheckpoint
+from experiments.training.metrics import read_metrics
 from tests.experiments.conftest import Command
 from tests.experiments.test_resume import do_at, interrupt
 

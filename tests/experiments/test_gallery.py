@@ -13,9 +13,9 @@ from matplotlib.patches import StepPatch
 from PIL import Image
 
 import surrogate
-from experiments import gallery
-from experiments.distributions import distribution, distributions
-from experiments.runs import folder_name
+from experiments.pictures import gallery
+from experiments.pictures.distributions import distribution, distributions
+from experiments.runs.run import folder_name
 from surrogate.catalogue import catalogue
 
 # mean and standard deviation

@@ -10,10 +10,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch import Tensor, nn
 
 import surrogate
-from experiments.autoencoder import Reconstruction
-from experiments.classifier import Classification
-from experiments.layers import LayerStatistics, statistics
-from experiments.runs import read_metrics
+from experiments.tasks.autoencoder import Reconstruction
+from experiments.tasks.classifier import Classification
+from experiments.training.layers import LayerStatistics, statistics
+from experiments.training.metrics import read_metrics
 from tests.experiments.conftest import Command
 
 
@@ -141,7 +141,7 @@ def test_training_does_not_know_of_them(
 
 
 def test_the_autoencoders_loss_is_measured_too():
-    from experiments.networks import Autoencoder
+    from experiments.tasks.networks import Autoencoder
 
     net = Autoencoder("relu", channels=2, latent=2)
     found = statistics(net, Reconstruction(), [(torch.rand(4, 1, 28, 28), torch.zeros(4))])

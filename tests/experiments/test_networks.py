@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 import surrogate
-from experiments.networks import Autoencoder
+from experiments.tasks.networks import Autoencoder
 
 
 def test_it_is_the_network_of_the_published_comparison():

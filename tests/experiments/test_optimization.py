@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from experiments.optimization import OPTIMIZERS, make_optimizer, one_cycle
+from experiments.training.optimization import OPTIMIZERS, make_optimizer, one_cycle
 
 
 def parameter() -> torch.nn.Parameter:

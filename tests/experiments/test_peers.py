@@ -9,7 +9,7 @@ import pytest
 from torch import Tensor
 
 import surrogate
-from experiments import peers
+from experiments.site import peers
 
 
 def _missing() -> Callable[[Tensor], Tensor]:
@@ -31,7 +31,7 @@ def test_the_document(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(surrogate, "check", lambda pair, **_: check(pair, modes=["backward"]))
     monkeypatch.setattr(peers, "PEERS", ())
     file = tmp_path / "docs" / "correctness.md"
-    assert peers.main(["-o", str(file), "--acts", "relu_blurred"]) == 0
+    assert peers.main(["-o", str(file), "--act", "relu_blurred"]) == 0
     text = file.read_text(encoding="utf-8")
     assert "4 right, 0 refuses, 0 n/a, 0 WRONG, 0 error." in text
     assert "| relu_blurred | right |" in text

@@ -16,12 +16,9 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import surrogate
-from experiments.benchmark.probe import probe as suite
-from experiments.benchmark.settings import Settings
-from experiments.callbacks import Curves
-from experiments.findings.questions import questions
-from experiments.probe.command import main
-from experiments.probe.runs import (
+from experiments.analysis.findings.questions import questions
+from experiments.analysis.probe.command import main
+from experiments.analysis.probe.runs import (
     Probed,
     decades,
     mean_and_deviation,
@@ -30,8 +27,11 @@ from experiments.probe.runs import (
     preferred,
     read,
 )
-from experiments.report.compact import compact
-from experiments.runs import read_metrics
+from experiments.analysis.report.compact import compact
+from experiments.timing.probe import probe as suite
+from experiments.timing.settings import Settings
+from experiments.training.callbacks import Curves
+from experiments.training.metrics import read_metrics
 from surrogate.training.lightning import ProbeCallback
 from surrogate.training.recording import QUANTITIES, Distribution, Recording, SiteRecord
 from tests.experiments.conftest import Command
@@ -138,7 +138,7 @@ def test_a_resumed_run_has_the_same_file(
 
 
 def test_a_run_that_diverges_is_recorded_up_to_there(run: Command, tmp_path: Path):
-    options = ("--optimizer.name", "sgd", "--optimizer.lr", "1e30")
+    options = ("--optimizer.name", "sgd", "--lr", "1e30")
     assert run("lisht", tmp_path, *PROBE[:4], "--probe_every", "1", *options).code == 1
     [file] = tmp_path.rglob("probe.npz")
     recording = Recording.load(file)
@@ -265,7 +265,7 @@ def test_the_command_answers_and_draws(
     with Image.open(tmp_path / "where.gif") as image:
         assert image.n_frames == 3  # type: ignore[attr-defined]
     before = {name: (tmp_path / name).read_bytes() for name in names}
-    assert main([str(study), "-o", str(tmp_path), "--acts", "relu", "--figures", "moves"]) == 0
+    assert main([str(study), "-o", str(tmp_path), "--act", "relu", "--figures", "moves"]) == 0
     assert "gelu" not in capsys.readouterr().out
     assert (tmp_path / "moves.png").read_bytes() != before["moves.png"]
     assert (tmp_path / "where.png").read_bytes() == before["where.png"]
@@ -275,7 +275,7 @@ def test_the_command_answers_and_draws(
 def test_runs_that_cannot_be_read(study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert main([str(tmp_path), "-o", str(tmp_path / "out")]) == 2
     assert f"no probe.npz in {tmp_path}: was the run made with --probe" in capsys.readouterr().err
-    arguments = [str(study), "-o", str(tmp_path / "out"), "--figures", "moves", "--acts"]
+    arguments = [str(study), "-o", str(tmp_path / "out"), "--figures", "moves", "--act"]
     assert main([*arguments, "relu", "tanh"]) == 1
     assert "no run of tanh" in capsys.readouterr().err
     damaged = tmp_path / "damaged"

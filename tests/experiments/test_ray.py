@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,12 +11,13 @@ from typing import Any
 import pytest
 
 from experiments import compare
-from experiments.data import FashionMNIST
-from experiments.engines import ray as engine
-from experiments.engines import scheduler
-from experiments.engines.base import Orders
-from experiments.runs import Run, read_metrics
-from tests.experiments.conftest import CONFIGS
+from experiments.runs.run import Run
+from experiments.studies import scheduler
+from experiments.studies.engines import ray as engine
+from experiments.studies.engines.base import Orders
+from experiments.tasks.data import FashionMNIST
+from experiments.training.metrics import read_metrics
+from tests.experiments.conftest import CONFIGS, planned
 from tests.experiments.test_compare import MINE, results, trained
 
 pytestmark = pytest.mark.filterwarnings("default")  # Ray and what it imports have some
@@ -94,7 +96,7 @@ def test_forty_runs_survive_a_removed_node(
     monkeypatch.setattr(Removing, "hold", tmp_path / "hold", raising=False)
     file, runs = tmp_path / "held.py", tmp_path / "runs"
     file.write_text(HELD.format(hold=str(tmp_path / "hold")))
-    acts = ("--baseline", "held_on_ray_a", "--acts", *(f"held_on_ray_{each}" for each in "bcd"))
+    acts = ("--baseline", "held_on_ray_a", "--act", *(f"held_on_ray_{each}" for each in "bcd"))
     options = ("--address", cluster.address, "--runs", str(runs), "--import", str(file))
     assert compare.main([*STUDY, *acts, *options]) == 0
     captured = capsys.readouterr()
@@ -116,12 +118,12 @@ def test_a_cut_off_run_goes_on_and_what_raises_or_dies_is_reported(
     monkeypatch.setattr(scheduler, "ATTEMPTS", 2)
     runs = tmp_path / "runs"
     study = STUDY[:2]
-    one = ("--baseline", "none", "--seeds", "1", "--lrs", "1e-3", "--runs", str(runs))
-    assert compare.main([*study, *one, "--acts", "relu", "--trainer.max_epochs", "3"]) == 0
+    one = ("--baseline", "none", "--seed", "0", "--lr", "1e-3", "--runs", str(runs))
+    assert compare.main([*study, *one, "--act", "relu", "--trainer.max_epochs", "3"]) == 0
     directory = runs / "autoencoder" / "relu" / "seed0"
     before = read_metrics(directory / "metrics.csv")
     (directory / "result.json").unlink()
-    acts = ("--acts", "relu", f"{NAME}_raises", f"{NAME}_dies", "--import", file)
+    acts = ("--act", "relu", f"{NAME}_raises", f"{NAME}_dies", "--import", file)
     options = ("--trainer.max_epochs", "3", "--address", cluster.address)
     capsys.readouterr()
     assert compare.main([*STUDY, *one, *acts, *options]) == 1
@@ -144,13 +146,8 @@ def test_files_come_back_after_epochs_and_at_the_end(
     from tests.experiments.test_compare import STUDY as LOCAL
 
     monkeypatch.setattr(engine, "PERIOD", 0.0)
-    given, rest = compare.make_parser().parse_known_args(
-        [*LOCAL, "--acts", "relu", "--data.limit", "256", "--trainer.max_epochs", "3"]
-    )
-    from experiments.study import make_study, plan
-
-    job = plan(make_study(vars(given), rest), None)[1]
-    data = FashionMNIST(**job.settings["data"])
+    job = planned(*LOCAL, "--act", "relu", "--data.limit", "256", "--trainer.max_epochs", "3")[1]
+    data = pickle.dumps(FashionMNIST(**job.run.config["data"]))
     orders = Orders("python -m …", (), threads=1, commit="a commit")
     *news, last = engine.carry_out_there(job.run, {"log.txt": b"before\n"}, data, orders)
     assert news

@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments import report
-from experiments.report.figures import within
-from experiments.runs import Record, write_json, write_metrics
+from experiments.analysis import report
+from experiments.analysis.report.figures import within
+from experiments.common.files import write_json
+from experiments.runs.records import Record
+from experiments.training.metrics import write_metrics
 from tests.experiments.conftest import Smoke
 
 CONFIG = {"model": {"channels": 4}, "compile": False}

@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments import report
-from experiments.report import study
-from experiments.report.statistics import (
+from experiments.analysis import report
+from experiments.analysis.report import study
+from experiments.analysis.report.statistics import (
     Difference,
     bootstrap,
     difference,
@@ -26,8 +26,9 @@ from experiments.report.statistics import (
     standings,
     tail,
 )
-from experiments.report.study import StudyTable, as_csv
-from experiments.runs import write_json, write_metrics
+from experiments.analysis.report.study import StudyTable, as_csv
+from experiments.common.files import write_json
+from experiments.training.metrics import write_metrics
 
 values = st.lists(st.floats(-10, 10), min_size=2, max_size=5)
 
@@ -325,7 +326,7 @@ def test_one_learning_rate_has_no_figure_of_its_own(tmp_path: Path):
 def test_the_bands_are_the_geometric_mean_and_deviation():
     from matplotlib.figure import Figure
 
-    from experiments.report.figures import bands
+    from experiments.analysis.report.figures import bands
 
     losses = [[0.4, 0.1], [0.2, 0.05], [0.3]]  # the third ended after an epoch
     results = seeds("relu", [each[-1] for each in losses])

@@ -16,10 +16,10 @@ import pytest
 from lightning.pytorch import LightningModule, Trainer
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from experiments.callbacks import Curves, LastCheckpoint
-from experiments.layers import LayerStatistics
-from experiments.runs import read_metrics
-from experiments.training import EventFile, Settings
+from experiments.training.callbacks import Curves, LastCheckpoint
+from experiments.training.layers import LayerStatistics
+from experiments.training.loggers import EventFile, HyperParameters
+from experiments.training.metrics import read_metrics
 from tests.experiments.conftest import CONFIGS, Command
 from tests.same import differences
 
@@ -234,7 +234,7 @@ def test_a_run_killed_before_its_result_was_written_gets_one(
 ):
     """Killed before the last events, and again behind them."""
     with monkeypatch.context() as patch:
-        interrupt_at(patch, (Settings, "on_train_end"), 1)
+        interrupt_at(patch, (HyperParameters, "on_train_end"), 1)
         assert run(ACT, tmp_path, *OPTIONS).code == 130
     directory = tmp_path / "autoencoder" / ACT / "seed0"
     outcome = run(ACT, tmp_path, *OPTIONS)

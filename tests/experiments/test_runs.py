@@ -13,9 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments import runs
-from experiments.files import below
-from experiments.runs import HeldError, Run, RunError, folder_name, held
+from experiments.common.errors import HeldError, RunError
+from experiments.common.files import below, flat, write, write_json
+from experiments.runs import records
+from experiments.runs import run as runs
+from experiments.runs.provenance import commit
+from experiments.runs.run import Run, folder_name, held
+from experiments.training.metrics import METRICS, Row, read_metrics, write_metrics
 
 RUN = Run("autoencoder", "relu", "ReLU() / Exact()", None, 3, {"model": {"channels": 4}})
 
@@ -123,7 +127,7 @@ def test_runs_are_found_while_others_begin(tmp_path: Path, monkeypatch: pytest.M
         patch.setattr(os, "scandir", race)
         assert below(tmp_path, "identity.json") == [first / "identity.json"]
     assert begun.is_dir()
-    assert runs.unfinished(tmp_path) == 1
+    assert records.unfinished(tmp_path) == 1
 
 
 def test_a_result_that_goes_as_its_run_is_tried_again_is_no_problem(
@@ -131,15 +135,15 @@ def test_a_result_that_goes_as_its_run_is_tried_again_is_no_problem(
 ):
     path = RUN.create(tmp_path, "") / "result.json"
     path.write_text("{}")
-    assert runs.records(tmp_path) == ([], [f"{path} is not a run's result: it has no act"])
-    read = runs.read
+    assert records.records(tmp_path) == ([], [f"{path} is not a run's result: it has no act"])
+    read = records.read
 
     def late(directory: Path) -> Any:
         path.unlink()
         return read(directory)
 
-    monkeypatch.setattr(runs, "read", late)
-    assert runs.records(tmp_path) == ([], [])
+    monkeypatch.setattr(records, "read", late)
+    assert records.records(tmp_path) == ([], [])
 
 
 def test_links_to_folders_are_not_followed(tmp_path: Path):
@@ -158,18 +162,16 @@ def test_a_damaged_identity_is_named(tmp_path: Path):
 
 def test_losses_that_are_not_finite_are_null_in_json(tmp_path: Path):
     path = tmp_path / "result.json"
-    runs.write_json(path, {"a": math.nan, "b": -math.inf, "c": 0.1})
+    write_json(path, {"a": math.nan, "b": -math.inf, "c": 0.1})
     assert json.loads(path.read_text()) == {"a": None, "b": None, "c": 0.1}
 
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=4, max_size=4))
 def test_metrics_are_read_back_bit_for_bit(tmp_path_factory: pytest.TempPathFactory, values):
     path = tmp_path_factory.mktemp("metrics") / "metrics.csv"
-    rows: list[runs.Row] = [
-        dict(zip(runs.METRICS, [epoch, *values], strict=True)) for epoch in (1, 2)
-    ]
-    runs.write_metrics(path, rows)
-    assert runs.read_metrics(path) == rows
+    rows: list[Row] = [dict(zip(METRICS, [epoch, *values], strict=True)) for epoch in (1, 2)]
+    write_metrics(path, rows)
+    assert read_metrics(path) == rows
 
 
 @pytest.mark.parametrize(
@@ -177,20 +179,20 @@ def test_metrics_are_read_back_bit_for_bit(tmp_path_factory: pytest.TempPathFact
     [
         "",
         "epoch,loss/train\n1,0.1\n",
-        ",".join(runs.METRICS) + "\n1,0.1\n",
-        ",".join(runs.METRICS) + "\n1,0.1,0.1,none,2\n",
+        ",".join(METRICS) + "\n1,0.1\n",
+        ",".join(METRICS) + "\n1,0.1,0.1,none,2\n",
     ],
 )
 def test_damaged_metrics_are_named(tmp_path: Path, text: str):
     path = tmp_path / "metrics.csv"
     path.write_text(text)
     with pytest.raises(RunError, match=re.escape(str(path))):
-        runs.read_metrics(path)
+        read_metrics(path)
 
 
 def test_a_file_is_replaced_in_one_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = tmp_path / "result.json"
-    runs.write(path, "old")
+    write(path, "old")
 
     def crash(source: Path, target: Path) -> None:
         raise KeyboardInterrupt
@@ -198,26 +200,26 @@ def test_a_file_is_replaced_in_one_step(tmp_path: Path, monkeypatch: pytest.Monk
     with monkeypatch.context() as patch:
         patch.setattr("os.replace", crash)
         with pytest.raises(KeyboardInterrupt):
-            runs.write(path, "new")
+            write(path, "new")
     assert path.read_text() == "old"
-    runs.write(path, "newer")
+    write(path, "newer")
     assert path.read_text() == "newer"
     assert [found.name for found in tmp_path.iterdir()] == ["result.json"]
 
 
 def test_the_commit_is_gits_or_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    found = runs.commit()
-    if (Path(runs.__file__).parent.parent / ".git").exists():
+    found = commit()
+    if (Path(runs.__file__).parents[2] / ".git").exists():
         head = subprocess.run(
             ["git", "rev-parse", "HEAD"], cwd=Path(runs.__file__).parent, capture_output=True
         )
         assert found in (head.stdout.decode().strip(), head.stdout.decode().strip() + "-dirty")
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert runs.commit() is None
+    assert commit() is None
 
 
 def test_nested_settings_are_flattened_to_dotted_names():
-    assert runs.flat({"seed": 0, "model": {"channels": 4, "deep": {"er": None}}}) == {
+    assert flat({"seed": 0, "model": {"channels": 4, "deep": {"er": None}}}) == {
         "seed": 0,
         "model.channels": 4,
         "model.deep.er": None,

@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 
 import surrogate
-from experiments import documents, gallery
-from experiments.atlas import command as atlas
+from experiments.pictures import gallery
+from experiments.pictures.atlas import command as atlas
+from experiments.site import documents
 from surrogate.catalogue import catalogue
 
 DOCS = Path(__file__).parent.parent.parent / "docs"

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.runs import commit, versions, write
+from experiments.common.files import write
+from experiments.runs.provenance import commit, versions
 from tests.fuzz.kinds import KINDS
 from tests.fuzz.run import broken_case, fuzz
 

@@ -22,15 +22,17 @@ import torch
 import yaml
 from matplotlib import pyplot
 
-from experiments import cli, options, study
-from experiments.data import DataError
-from experiments.data.fashion_mnist import FILES, File, parse_idx, read
-from experiments.data.folders import read_image
-from experiments.experiment import EXPERIMENTS, named
-from experiments.findings.quantities import layers
-from experiments.report.figures import draw, draw_study
-from experiments.report.study import StudyTable, as_csv, summary
-from experiments.runs import folder_name, records
+from experiments.analysis.findings.quantities import layers
+from experiments.analysis.report.figures import draw, draw_study
+from experiments.analysis.report.study import StudyTable, as_csv, summary
+from experiments.common.errors import DataError
+from experiments.runs.records import records
+from experiments.runs.run import folder_name
+from experiments.settings.read import read_settings
+from experiments.studies.plan import plan
+from experiments.tasks.data.fashion_mnist import FILES, File, parse_idx, read
+from experiments.tasks.data.folders import read_image
+from experiments.tasks.experiment import BUILT_IN
 from tests.fuzz import mutate
 from tests.fuzz.mutate import CANARY
 
@@ -46,7 +48,7 @@ STUDIES = sorted((PROJECT / "configs" / "studies").glob("*.yaml"))
 RESULTS = PROJECT / "docs" / "results" / "autoencoder"
 KEYS = (
     "act", "seed", "runs", "model", "data", "optimizer", "trainer", "config", "channels", "lr",
-    "max_epochs", "name", "root", "experiment", "acts", "seeds", "lrs", "workers", "address",
+    "max_epochs", "name", "root", "experiment", "acts", "lr", "workers", "address",
     "engine", "settings", "import", "class_path", "anneal", "compile",
 )  # fmt: skip
 TOKENS = (
@@ -84,24 +86,14 @@ def _setting(source: random.Random) -> Any:
 
 
 def config(source: random.Random) -> tuple[str, str]:
-    experiment = source.choice(EXPERIMENTS)
+    experiment = source.choice(BUILT_IN)
     return experiment, _yaml(source, source.choice(CONFIGS[experiment]))
-
-
-@lru_cache(maxsize=100)
-def _parser(experiment: str, model: str, data: str) -> Any:
-    return options.make_parser(experiment, ["--model.name", model, "--data.name", data])
 
 
 def read_config(case: tuple[str, str]) -> None:
     """The settings are read, the runs planned, and each has a folder below that of all runs."""
     experiment, text = case
-    path = Path("config.yaml")
-    path.write_text(text, "utf-8", "surrogatepass")
-    arguments = ["--act", "relu", "--config", str(path)]
-    chosen = options.choices(named(experiment), arguments)
-    settings = options.parse(_parser(experiment, chosen["model"], chosen["data"]), arguments)
-    _plan(cli.plan(experiment, settings, None), settings)
+    _plan(text, "--act", "relu", "--experiment", experiment)
 
 
 def study_file(source: random.Random) -> str:
@@ -109,28 +101,24 @@ def study_file(source: random.Random) -> str:
 
 
 def read_study(text: str) -> None:
-    path = Path("study.yaml")
+    _plan(text)
+
+
+def _plan(text: str, *words: str) -> None:
+    path = Path("config.yaml")
     path.write_text(text, "utf-8", "surrogatepass")
-    given = dict.fromkeys([*study.KEYS, "settings"])
-    found = study.make_study({**given, "config": path}, [])
-    assert not found.runs.is_absolute()
-    for job in study.plan(found, None)[:3]:
-        _plan([job.run], job.settings)
-
-
-def _plan(runs: list[Any], settings: dict[str, Any]) -> None:
-    for run in runs:
-        cli.config_yaml(run, settings)
-        root = Path(settings["runs"]).resolve()
+    settings = read_settings("compare", [*words, "--config", str(path)])
+    assert not Path(settings.study.runs).is_absolute()
+    root = Path(settings.study.runs).resolve()
+    assert root.is_relative_to(Path.cwd())
+    for job in plan(settings)[:3]:
+        run = job.run
         for directory in run._candidates(root):
             assert directory.resolve().parent == root / run.experiment / folder_name(run.act)
-        assert root.is_relative_to(Path.cwd())
-    kinds = named(runs[0].experiment) if runs else None
-    if kinds is not None:
-        given = {"shape": (1, 28, 28), "classes": 10}
-        sizes = {name: given[name] for name in kinds.of_the_data}
-        with torch.device("meta"):
-            kinds.network({"act": "linear", **settings["model"], **sizes})
+    given = {"shape": (1, 28, 28), "classes": 10}
+    sizes = {name: given[name] for name in settings.experiment.of_the_data}
+    with torch.device("meta"):
+        settings.experiment.network({"act": "linear", **settings.groups["model"], **sizes})
 
 
 @lru_cache(maxsize=1)

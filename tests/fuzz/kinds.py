@@ -6,8 +6,7 @@ import random
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from experiments.data import DataError
-from experiments.options import UsageError
+from experiments.common.errors import DataError, UsageError
 from tests.fuzz import files, texts
 
 

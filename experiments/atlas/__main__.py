@@ -1,5 +1,0 @@
-import sys
-
-from experiments.atlas.command import main
-
-sys.exit(main())

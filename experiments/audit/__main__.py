@@ -1,5 +1,0 @@
-import sys
-
-from experiments.audit.command import main
-
-sys.exit(main())

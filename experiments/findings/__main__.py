@@ -1,5 +1,0 @@
-import sys
-
-from experiments.findings.page import main
-
-sys.exit(main())

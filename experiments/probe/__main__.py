@@ -1,5 +1,0 @@
-import sys
-
-from experiments.probe.command import main
-
-sys.exit(main())

@@ -1,5 +1,0 @@
-import sys
-
-from experiments.report.command import main
-
-sys.exit(main())

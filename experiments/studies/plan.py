@@ -1,0 +1,106 @@
+"""The runs of a study: activations × learning rates × seeds of one experiment, all else equal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+import yaml
+
+import surrogate
+from experiments.common.errors import UsageError
+from experiments.runs.run import Run
+from experiments.settings.read import Settings, readable_text
+
+BUILT_IN = frozenset(surrogate.names())
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run of a study, and the text of its config.yaml."""
+
+    run: Run
+    config_yaml: str
+
+    @property
+    def name(self) -> str:
+        lr = self.run.config["optimizer"]["lr"]
+        return f"{self.run.act}, seed {self.run.seed}, learning rate {lr:g}"
+
+
+def plan(settings: Settings) -> list[Job]:
+    """The runs that the settings ask for, each once: a whole comparison of one seed before the next
+    seed, the baseline first."""
+    study = settings.study
+    check_anneal(settings)
+    baseline = [] if study.baseline == "none" else [study.baseline]
+    jobs: dict[str, Job] = {}
+    for seed in study.seed:
+        for lr in settings.lr:
+            for act in dict.fromkeys([*baseline, *study.act]):
+                run = make_run(settings, act, seed, lr, annealed=act not in baseline)
+                jobs.setdefault(run.digest, Job(run, config_yaml(run, settings)))
+    return list(jobs.values())
+
+
+def make_run(settings: Settings, act: str, seed: int, lr: float, annealed: bool) -> Run:
+    """The run of an activation, a seed and a learning rate."""
+    experiment, options = settings.experiment, settings.run
+    groups = {name: dict(group) for name, group in settings.groups.items()}
+    groups["optimizer"]["lr"] = lr
+    incidental = experiment.data_kind(groups["data"]).incidental
+    groups["data"] = {k: v for k, v in groups["data"].items() if k not in incidental}
+    config: dict[str, Any] = {
+        "compile": options.compile, "channels_last": options.channels_last, **groups
+    }  # fmt: skip
+    # These are in the config only where they are used, so that other runs stay what they are.
+    if options.keep_checkpoints:
+        config["keep_checkpoints"] = True
+    if options.probe:
+        config["probe"] = {"every": options.probe_every}
+    if options.anneal and annealed:
+        config["anneal"] = {"schedules": options.anneal, "every": options.anneal_every}
+    return Run(
+        experiment.name,
+        act,
+        text=readable_text(surrogate.get(act), otherwise=act),
+        source=None if act.split("(")[0] in BUILT_IN else digest(settings),
+        seed=seed,
+        config=config,
+    )
+
+
+def digest(settings: Settings) -> str | None:
+    """Of the user's files; None if there are none."""
+    content = b"".join(content for _, content in settings.sources)
+    return sha256(content).hexdigest() if settings.sources else None
+
+
+def check_anneal(settings: Settings) -> None:
+    """Raises UsageError unless `anneal` fits each activation."""
+    if not settings.run.anneal:
+        return
+    for act in settings.study.act:
+        try:
+            surrogate.Anneal(surrogate.get(act), settings.run.anneal, steps=1)
+        except ValueError as error:
+            raise UsageError(f"--anneal for {act}: {error}") from error
+
+
+def config_yaml(run: Run, settings: Settings) -> str:
+    """The settings of one run, in the form that --config takes."""
+    options = settings.run
+    anneal = run.config.get("anneal", {"schedules": {}, "every": "step"})
+    config = {
+        "experiment": run.experiment,
+        "act": [run.act],
+        "seed": [run.seed],
+        **run.config,
+        "anneal": anneal["schedules"],
+        "anneal_every": anneal["every"],
+        "probe": options.probe,
+        "probe_every": options.probe_every,
+        "data": dict(settings.groups["data"]),
+    }
+    return yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
