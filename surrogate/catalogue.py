@@ -14,7 +14,7 @@ from surrogate import derivatives as d
 from surrogate import functions as f
 from surrogate.core.numbers import Learnable
 from surrogate.core.registry import Registry
-from surrogate.functions.base import Elementwise
+from surrogate.functions.base import Elementwise, functions
 from surrogate.pair import SurrogateActivation
 
 Factory = Callable[..., SurrogateActivation]
@@ -39,41 +39,16 @@ def truthful(function: Callable[..., Elementwise]) -> Factory:
     return pair
 
 
-for name, function in {
-    "linear": f.Identity,
-    "relu": f.ReLU,
-    "leaky_relu": f.LeakyReLU,
-    "rrelu": f.RReLU,
-    "relu6": f.ReLU6,
-    "elu": f.ELU,
-    "celu": f.CELU,
-    "selu": f.SELU,
-    "gelu": f.GELU,
-    "silu": f.SiLU,
-    "swish": f.Swish,
-    "bsilu": f.BSiLU,
-    "mish": f.Mish,
-    "softplus": f.Softplus,
-    "hardswish": f.Hardswish,
-    "sigmoid": f.Sigmoid,
-    "hardsigmoid": f.Hardsigmoid,
-    "logsigmoid": f.LogSigmoid,
-    "tanh": f.Tanh,
-    "hardtanh": f.Hardtanh,
-    "softsign": f.Softsign,
-    "hardshrink": f.Hardshrink,
-    "softshrink": f.Softshrink,
-    "tanhshrink": f.Tanhshrink,
-    "lisht": f.LiSHT,
-    "light_relu": f.LightReLU,
-    "ftswish": f.FTSwish,
-    "ftswish_plus": f.FTSwishPlus,
-    "trelu": f.TReLU,
-    "tilt_relu": f.TiltReLU,
-    "general_relu": f.GeneralReLU,
-    "sin": f.Sin,
-}.items():
-    register(truthful(function), name)
+# Under the names of their functions in lower case, with or without "_" between the words.
+KNOWN = {name.lower(): function for name, function in functions.items()}
+register(truthful(f.Identity), "linear")
+for name in (
+    *("relu", "leaky_relu", "rrelu", "relu6", "elu", "celu", "selu", "gelu", "silu", "swish"),
+    *("bsilu", "mish", "softplus", "hardswish", "sigmoid", "hardsigmoid", "logsigmoid", "tanh"),
+    *("hardtanh", "softsign", "hardshrink", "softshrink", "tanhshrink", "lisht", "light_relu"),
+    *("ftswish", "ftswish_plus", "trelu", "tilt_relu", "general_relu", "sin"),
+):
+    register(truthful(KNOWN[name.replace("_", "")]), name)
 
 
 @register

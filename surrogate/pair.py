@@ -167,3 +167,9 @@ class SurrogateActivation(nn.Module):
 
     def __repr__(self) -> str:
         return f"{text_of(self.function)} / {self.derivative!r}"
+
+
+def named_pairs(model: nn.Module) -> dict[str, SurrogateActivation]:
+    """The pairs in a model by their names, each once; the model itself has the name ""."""
+    modules = model.named_modules()
+    return {name: module for name, module in modules if isinstance(module, SurrogateActivation)}

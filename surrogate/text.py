@@ -126,19 +126,19 @@ class _Reader:
             self._fail(f"this is nested deeper than {parts.DEEPEST} levels", None)
 
     def catalogue_entry(self) -> SurrogateActivation:
+        wanted = "the name of an activation, or Function / Derivative"
         if isinstance(self.tree, ast.Name):
-            return self._call(catalogue, self.tree, self.tree, [], [])
-        name, args, keywords = self._parts(
-            self.tree, "the name of an activation, or Function / Derivative"
-        )
-        if name.id in functions and name.id not in catalogue:
-            return self._build(self.tree, SurrogateActivation, self._function(self.tree), Exact())
-        if name.id in derivatives and name.id not in catalogue:
-            self._fail(f"{name.id} is half a pair: write Function(…) / Derivative(…)", name)
-        return self._call(catalogue, self.tree, name, args, keywords)
+            without = ast.copy_location(ast.Call(self.tree, [], []), self.tree)
+            return self._call(catalogue, without, wanted)
+        call, name = self._named(self.tree, wanted)
+        if name in functions and name not in catalogue:
+            return self._build(call, SurrogateActivation, self._function(call), Exact())
+        if name in derivatives and name not in catalogue:
+            self._fail(f"{name} is half a pair: write Function(…) / Derivative(…)", call.func)
+        return self._call(catalogue, call, wanted)
 
     def call_of(self, registry: Registry[Any], wanted: str) -> Any:
-        return self._call(registry, self.tree, *self._parts(self.tree, wanted))
+        return self._call(registry, self.tree, wanted)
 
     def function(self) -> Callable[..., Any]:
         return self._function(self.tree)
@@ -147,7 +147,7 @@ class _Reader:
         return self._build(self.tree, SurrogateActivation, function, self._derivative(self.tree))
 
     def _function(self, node: ast.expr) -> Any:
-        return self._call(functions, node, *self._parts(node, "a function, such as ReLU()"))
+        return self._call(functions, node, "a function, such as ReLU()")
 
     def _derivative(self, node: ast.expr) -> Any:
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
@@ -162,7 +162,7 @@ class _Reader:
             return self._build(node, operation, left, right)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             return self._changed(node, node.func)
-        return self._call(derivatives, node, *self._parts(node, "a derivative, such as Exact()"))
+        return self._call(derivatives, node, "a derivative, such as Exact()")
 
     def _operand(self, node: ast.expr, may_be_number: bool) -> Any:
         """A derivative, or where one is allowed a number."""
@@ -173,76 +173,51 @@ class _Reader:
         """derivative.method(arguments)."""
         part = self._derivative(method.value)
         if method.attr not in METHODS:
-            known = f" (there are: {', '.join(METHODS)})"
-            self._fail(
-                f"derivatives have no method {method.attr!r}"
-                f"{did_you_mean(method.attr, METHODS) or known}",
-                node,
-            )
-        change = getattr(part, method.attr)
-        return self._filled(method.attr, change, node, node.args, node.keywords)
+            known = did_you_mean(method.attr, METHODS) or f" (there are: {', '.join(METHODS)})"
+            self._fail(f"derivatives have no method {method.attr!r}{known}", node)
+        return self._filled(method.attr, getattr(part, method.attr), node)
 
-    def _parts(
-        self, node: ast.expr, wanted: str
-    ) -> tuple[ast.Name, list[ast.expr], list[ast.keyword]]:
+    def _named(self, node: ast.expr, wanted: str) -> tuple[ast.Call, str]:
+        """Name(arguments), and the name."""
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            return node.func, node.args, node.keywords
+            return node, node.func.id
         hint = f"; write {node.id}()" if isinstance(node, ast.Name) else ""
         self._fail(f"expected {wanted}{hint}", node)
 
-    def _call(
-        self,
-        registry: Registry[Any],
-        node: ast.expr,
-        name: ast.expr,
-        args: list[ast.expr],
-        keywords: list[ast.keyword],
-    ) -> Any:
-        assert isinstance(name, ast.Name)
-        if registry is derivatives and name.id in functions:
-            self._fail(
-                f"{name.id} is a function: write DerivativeOf({name.id}(…)) to report its "
-                "derivative",
-                name,
-            )
+    def _call(self, registry: Registry[Any], node: ast.expr, wanted: str) -> Any:
+        """What a registry's entry makes of the arguments."""
+        call, name = self._named(node, wanted)
+        if registry is derivatives and name in functions:
+            hint = f"write DerivativeOf({name}(…)) to report its derivative"
+            self._fail(f"{name} is a function: {hint}", call.func)
         try:
-            entry = registry[name.id]
+            entry = registry[name]
         except ValueError as error:
-            self._fail(str(error), name)
-        return self._filled(name.id, entry, node, args, keywords)
+            self._fail(str(error), call.func)
+        return self._filled(name, entry, call)
 
-    def _filled(
-        self,
-        called: str,
-        entry: Callable[..., Any],
-        node: ast.expr,
-        args: list[ast.expr],
-        keywords: list[ast.keyword],
-    ) -> Any:
+    def _filled(self, called: str, entry: Callable[..., Any], call: ast.Call) -> Any:
         """entry(arguments), each checked to be one that it takes."""
         signature = inspect.signature(entry)
         allowed = list(signature.parameters)
-        for keyword in keywords:
+        takes = ", ".join(allowed) or "none"
+        for keyword in call.keywords:
             if keyword.arg not in allowed:
-                self._fail(
-                    f"{called} has no argument {keyword.arg!r}"
-                    f"{did_you_mean(keyword.arg, allowed)}"
-                    f" (it takes: {', '.join(allowed) or 'none'})",
-                    keyword,
-                )
-        if len(args) > len(allowed):
-            self._fail(f"{called} takes {len(allowed)} arguments, got {len(args)}", node)
-        given = dict(zip(allowed, args, strict=False))
-        for keyword in keywords:
+                known = f"{did_you_mean(keyword.arg, allowed)} (it takes: {takes})"
+                self._fail(f"{called} has no argument {keyword.arg!r}{known}", keyword)
+        if len(call.args) > len(allowed):
+            self._fail(f"{called} takes {len(allowed)} arguments, got {len(call.args)}", call)
+        given = dict(zip(allowed, call.args, strict=False))
+        for keyword in call.keywords:
             assert keyword.arg is not None
             if keyword.arg in given:
                 self._fail(f"{called}: {keyword.arg} is given twice", keyword)
             given[keyword.arg] = keyword.value
         for parameter in signature.parameters.values():
             if parameter.default is parameter.empty and parameter.name not in given:
-                self._fail(f"{called} needs the argument {parameter.name!r}", node)
+                self._fail(f"{called} needs the argument {parameter.name!r}", call)
         values = {argument: self._argument(argument, value) for argument, value in given.items()}
-        return self._build(node, entry, **values)
+        return self._build(call, entry, **values)
 
     def _argument(self, name: str, node: ast.expr) -> Any:
         if (number := self._number(node)) is not None:
@@ -253,16 +228,12 @@ class _Reader:
             return node.value
         if isinstance(node, ast.Tuple):
             return tuple(self._argument(name, element) for element in node.elts)
-        if name == "function":
-            return self._function(node)
-        return self._derivative(node)
+        return self._function(node) if name == "function" else self._derivative(node)
 
     def _number(self, node: ast.expr) -> int | float | Varying | None:
         """A number, fixed or learnable; None for anything else."""
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            if node.func.id in numbers:
-                return self._call(numbers, node, node.func, node.args, node.keywords)
-            return None
+            return self._call(numbers, node, "a number") if node.func.id in numbers else None
         return _number(node)
 
     def _build(self, node: ast.expr, make: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

@@ -17,7 +17,7 @@ from surrogate import SurrogateActivation, get
 from surrogate import derivatives as d
 from surrogate import functions as f
 from surrogate.derivatives.base import derivatives
-from surrogate.derivatives.kernels import KERNELS
+from surrogate.functions.kernels import KERNELS
 from tests import reference
 from tests.measure import kept_bytes
 

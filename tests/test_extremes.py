@@ -16,9 +16,9 @@ from surrogate import SurrogateActivation
 from surrogate import derivatives as d
 from surrogate import functions as f
 from surrogate.derivatives.base import Derivative, derivatives
-from surrogate.derivatives.kernels import KERNELS
 from surrogate.diagnostics.check import DTYPES
 from surrogate.functions.base import functions
+from surrogate.functions.kernels import KERNELS
 from tests import reference
 from tests.ids import shown
 

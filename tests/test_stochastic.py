@@ -12,7 +12,7 @@ import surrogate
 from surrogate import SurrogateActivation
 from surrogate import derivatives as d
 from surrogate import functions as f
-from surrogate.derivatives.noise import normal_field, uniform_field
+from surrogate.derivatives.stochastic import normal_field, uniform_field
 from tests import reference
 
 X = torch.tensor([-2.31, -0.52, -0.0, 0.0, 0.0071, 0.741, 1e30, 1e-40]).double()

@@ -21,8 +21,8 @@ from surrogate import derivatives as d
 from surrogate import functions as f
 from surrogate.core.drawn import Drawn
 from surrogate.derivatives.base import derivatives as derivatives_
-from surrogate.derivatives.kernels import KERNELS
 from surrogate.functions.base import functions as functions_
+from surrogate.functions.kernels import KERNELS
 
 positive = st.floats(1e-3, 1e3)
 number = st.floats(-1e6, 1e6) | st.integers(-1000, 1000)

@@ -32,7 +32,7 @@ from torch import Tensor, nn
 from experiments.common.files import write
 from experiments.tasks.data import Images
 from experiments.tasks.experiment import Measures
-from surrogate.models.named import named_pairs
+from surrogate.pair import named_pairs
 from surrogate.training.probe import extent
 from surrogate.training.recording import NEAR_ZERO
 

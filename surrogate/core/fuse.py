@@ -69,9 +69,7 @@ def require_compiler() -> None:
 
 def is_fused(formula: Formula) -> bool:
     """Whether it is to be one kernel: a method of one of our functions or derivatives."""
-    if not _fused:
-        return False
-    return isinstance(getattr(formula, "__self__", None), Part)
+    return _fused and isinstance(getattr(formula, "__self__", None), Part)
 
 
 def run_fused(evaluate: Formula, formula: Formula, *tensors: Tensor) -> None:

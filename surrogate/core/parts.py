@@ -152,10 +152,7 @@ def varying_numbers(*parts: object) -> tuple[Varying, ...]:
 
 def with_tensors(part: Made, tensors: Mapping[Varying, Tensor]) -> Made:
     """The part with tensors in place of its varying numbers."""
-
-    def change(value: Any) -> Any:
-        return tensors.get(value, value) if isinstance(value, Varying) else value
-
+    change = lambda value: tensors.get(value, value) if isinstance(value, Varying) else value
     return rebuilt(part, change) if tensors else part
 
 
@@ -184,12 +181,11 @@ def modules_in(**parts: object) -> dict[str, nn.Module]:
 
 def described_fields(part: Any, leave_out: str = "") -> str:
     """`depth=5, extend='clamp'`: the arguments that differ from their default."""
-    defaults = {field.name: field.default for field in dataclasses.fields(part)}
-    given = {name: getattr(part, name) for name in defaults}
+    given = ((field, getattr(part, field.name)) for field in dataclasses.fields(part))
     return ", ".join(
-        f"{name}={text_of(value)}"
-        for name, value in given.items()
-        if name != leave_out and not _same(value, defaults[name])
+        f"{field.name}={text_of(value)}"
+        for field, value in given
+        if field.name != leave_out and not _same(value, field.default)
     )
 
 

@@ -2,15 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from surrogate.derivatives import (  # each registers the derivatives in it
-    algebra,
-    bells,
-    blurred,
-    directional,
-    shapes,
-    stochastic,
-    upstream,
-)
+# Each registers the derivatives in it.
+from surrogate.derivatives import algebra, bells, blurred, shapes, stochastic, upstream
 from surrogate.derivatives.base import Derivative as Derivative
 from surrogate.derivatives.base import Pointwise as Pointwise
 
@@ -18,7 +11,6 @@ if TYPE_CHECKING:
     from surrogate.derivatives.algebra import *
     from surrogate.derivatives.bells import *
     from surrogate.derivatives.blurred import *
-    from surrogate.derivatives.directional import *
     from surrogate.derivatives.shapes import *
     from surrogate.derivatives.stochastic import *
     from surrogate.derivatives.upstream import *

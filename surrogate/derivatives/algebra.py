@@ -8,6 +8,7 @@ whatever the parts are: a combination is pointwise, or linear, if all of its par
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Literal
@@ -81,6 +82,11 @@ class Combination(Derivative, register=False):
         return self.combine(*pulled)
 
 
+def if_known(formula: Callable[..., Any], *amounts: Any) -> Any:
+    """formula(*amounts); None if one of them, an area or a peak, is not known."""
+    return None if any(amount is None for amount in amounts) else formula(*amounts)
+
+
 def _grouped(part: Derivative) -> str:
     """The text of a part within a product or before a method: in parentheses if it is compound."""
     return f"({part!r})" if isinstance(part, (Sum, Product, Multiple)) else repr(part)
@@ -95,10 +101,7 @@ class Sum(Combination, register=False):
     def combine(self, left: Any, right: Any) -> Any:
         return left + right
 
-    @property
-    def area(self) -> Any:  # type: ignore[override]
-        left, right = self.left.area, self.right.area
-        return None if left is None or right is None else left + right
+    area = property(lambda self: if_known(operator.add, self.left.area, self.right.area))
 
     def __repr__(self) -> str:
         right = f"({self.right!r})" if isinstance(self.right, Sum) else repr(self.right)
@@ -149,15 +152,11 @@ class Multiple(Combination, register=False):
     def combine(self, reported: Any) -> Any:
         return self.factor * reported
 
-    @property
-    def area(self) -> Any:  # type: ignore[override]
-        area = self.derivative.area
-        return None if area is None else self.factor * area
+    area = property(lambda self: if_known(operator.mul, self.factor, self.derivative.area))
 
-    @property
-    def peak(self) -> Any:  # type: ignore[override]
-        peak = self.derivative.peak
-        return None if peak is None else abs(self.factor) * peak
+    peak = property(
+        lambda self: if_known(lambda peak: abs(self.factor) * peak, self.derivative.peak)
+    )
 
     def __repr__(self) -> str:
         return f"{self.factor!r} * {_grouped(self.derivative)}"
@@ -226,16 +225,13 @@ class Moved(Changed, register=False):
     """One derivative, evaluated elsewhere: as high, and as large in area unless it is stretched."""
 
     derivative: AnyLinear
-
     area = property(lambda self: self.derivative.area)
-
     peak = property(lambda self: self.derivative.peak)
 
 
 class Shift(Moved, register=False):
     """slope(x) = derivative.slope(x − distance)."""
 
-    derivative: AnyLinear
     distance: Number
 
     def inward(self, x: Tensor) -> Tensor:
@@ -245,22 +241,16 @@ class Shift(Moved, register=False):
 class Scale(Moved, register=False):
     """slope(x) = derivative.slope(x / width)."""
 
-    derivative: AnyLinear
     width: Positive
 
     def inward(self, x: Tensor) -> Tensor:
         return x / self.width
 
-    @property
-    def area(self) -> Any:  # type: ignore[override]
-        area = self.derivative.area
-        return None if area is None else self.width * area
+    area = property(lambda self: if_known(operator.mul, self.width, self.derivative.area))
 
 
 class Mirror(Moved, register=False):
     """slope(x) = derivative.slope(−x)."""
-
-    derivative: AnyLinear
 
     def inward(self, x: Tensor) -> Tensor:
         return -x

@@ -168,22 +168,22 @@ class OfUser(Derivative, register=False):
 
     formula: Callable[..., Any]
 
-    def __repr__(self) -> str:
-        return text_of(self.formula)
-
-
-class UserSlope(OfUser, Pointwise, register=False):
-    """A user's slope, given as a callable of x."""
+    def decide(self) -> None:
+        is_slope = required_arguments(self.formula) != 2
+        self.keep(linear=is_slope, pointwise=is_slope)
 
     def slope(self, x: Tensor) -> Tensor:
+        if not self.pointwise:
+            return super().slope(x)
         return call_user_function(self.formula, x, role="derivative")
 
-
-class UserRule(OfUser, register=False):
-    """A user's rule, given as a callable of (x, grad_output)."""
-
     def pull(self, saved: Any, grad_output: Tensor) -> Tensor:
+        if self.pointwise:
+            return grad_output * self.slope(saved)
         return call_user_function(self.formula, saved, grad_output, role="derivative")
+
+    def __repr__(self) -> str:
+        return text_of(self.formula)
 
 
 def as_derivative(given: object, name: str = "derivative") -> Derivative:
@@ -205,10 +205,8 @@ def as_derivative(given: object, name: str = "derivative") -> Derivative:
             f"DerivativeOf({given!r}) to report its derivative, or a lambda to report its value"
         )
     needed = required_arguments(given)
-    if needed in (None, 1):
-        return UserSlope(given)
-    if needed == 2:
-        return UserRule(given)
+    if needed in (None, 1, 2):
+        return OfUser(given)
     raise TypeError(
         f"{name} must be a callable of x or of (x, grad_output), "
         f"but {name_of(given)} takes {needed} arguments"

@@ -33,7 +33,6 @@ class Bell(Pointwise, register=False):
         """The slope for width 1 and height 1."""
 
     area = property(lambda self: self.width * self.height * self.unit_area)
-
     peak = property(lambda self: self.height)
 
 
@@ -184,7 +183,6 @@ class SwishSign(Pointwise):
 
     beta: FixedPositive = 5.0
     area: ClassVar[float] = 2.0
-
     peak = property(lambda self: self.beta)
 
     def slope(self, x: Tensor) -> Tensor:
@@ -206,7 +204,6 @@ class Cosines(Pointwise):
     terms: Annotated[int, Limits(integer=True, least=1, most=64)] = 2
     height: Number = 1.0
     area: ClassVar[float] = math.inf
-
     peak = property(lambda self: self.terms * self.height)
 
     def slope(self, x: Tensor) -> Tensor:

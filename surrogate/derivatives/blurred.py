@@ -13,7 +13,6 @@ from torch import Tensor
 from surrogate.core.numbers import Limits
 from surrogate.core.parts import varying_numbers
 from surrogate.core.tables import constant_table, look_up
-from surrogate.derivatives import kernels
 from surrogate.derivatives.base import (
     AnyFunction,
     Derivative,
@@ -22,6 +21,7 @@ from surrogate.derivatives.base import (
     require_elementwise,
 )
 from surrogate.derivatives.shapes import OfFunction, unbound
+from surrogate.functions import kernels
 from surrogate.functions.arithmetic import divisible, near_bends
 from surrogate.functions.base import Elementwise, Function
 
@@ -140,7 +140,7 @@ def _layers(kernel: type[kernels.Kernel]) -> tuple[tuple[float, float], ...]:
     """Radius and weight of each layer for width 1; the area of all is 1."""
     w = (np.arange(LAYERS) + 0.5) / LAYERS
     levels, rises = w**3 * (10 - 15 * w + 6 * w**2), 30 * w**2 * (1 - w) ** 2
-    radii = np.array([kernel.radius(level) for level in levels])
+    radii = np.array([*map(kernel(1.0).radius, levels)])
     weights = rises / (2 * rises * radii).sum()
     return tuple(zip(radii.tolist(), weights.tolist(), strict=True))
 
@@ -168,9 +168,8 @@ class BlurredByTable(BoundBlur, register=False):
             start, length = low - margin, high - low + 2 * margin
         else:
             return None
-        return (
-            cls(function, kernel, start, length) if length <= MOST_WIDTHS * kernel.width else None
-        )
+        wide_enough = length <= MOST_WIDTHS * kernel.width
+        return cls(function, kernel, start, length) if wide_enough else None
 
     def slope(self, x: Tensor) -> Tensor:
         start, length = self.start, self.length

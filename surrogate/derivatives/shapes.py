@@ -21,12 +21,7 @@ from surrogate.derivatives.base import (
     required_arguments,
 )
 from surrogate.functions.arithmetic import above, below, choose
-from surrogate.functions.base import (
-    Elementwise,
-    Function,
-    PiecewiseConstant,
-    mean_magnitude,
-)
+from surrogate.functions.base import Elementwise, Function, PiecewiseConstant, mean_magnitude
 from surrogate.functions.callables import left_alone
 
 
@@ -60,9 +55,8 @@ class OfFunction(Derivative, register=False):
 
     def bind(self, function: Elementwise) -> Derivative:
         bound: Any = super().bind(function)
-        return (
-            bound if bound.function is not None else dataclasses.replace(bound, function=function)
-        )
+        given = bound.function is not None
+        return bound if given else dataclasses.replace(bound, function=function)
 
 
 class DerivativeOf(Derivative):
@@ -164,7 +158,6 @@ class Constant(Pointwise):
     value: Number = 1.0
     saves: ClassVar[str] = "nothing"
     area: ClassVar[float] = math.inf
-
     peak = property(lambda self: abs(self.value))
 
     def slope(self, x: Tensor) -> Tensor:

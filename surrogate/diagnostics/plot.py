@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
+from surrogate.diagnostics.check.subject import backward
 from surrogate.functions.base import Elementwise
 from surrogate.pair import SurrogateActivation
 
@@ -126,10 +127,7 @@ def curves(pair: SurrogateActivation, x: Tensor) -> dict[str, Line]:
     What is reported is grad_input / g. Where it depends on the upstream gradient g, it is drawn for
     g = 1 and for g = −1. What looks at other elements too has no jumps to look for.
     """
-    formulas: dict[str, Elementwise] = {
-        "function": pair,
-        "true derivative": slope(pair.function),
-    }
+    formulas: dict[str, Elementwise] = {"function": pair, "true derivative": slope(pair.function)}
     if not pair.derivative.linear:
         formulas |= {UP: slope(pair, 1.0), DOWN: slope(pair, -1.0)}
     else:
@@ -150,13 +148,7 @@ def slope(function: Elementwise, upstream: float = 1.0) -> Elementwise:
 
     def at(x: Tensor) -> Tensor:
         with torch.enable_grad():
-            x = x.detach().requires_grad_()
-            y = function(x)
-            if not y.requires_grad:
-                return torch.zeros_like(x)
-            g = torch.full_like(y, upstream)
-            (gradient,) = torch.autograd.grad(y, x, g, materialize_grads=True)
-        return gradient / upstream
+            return backward(function, x, torch.full_like(x, upstream)) / upstream
 
     return at
 
@@ -194,9 +186,7 @@ def line(formula: Callable[[Tensor], Tensor], x: Tensor, with_gaps: bool = True)
 
 def as_taken_by(pair: SurrogateActivation, x: Tensor) -> Tensor:
     """x on the device of the pair, and in the dtype of a module that is its function."""
-    for tensor in pair.parameters():
-        x = x.to(tensor.device)
+    x = x.to(next(pair.parameters(), x).device)
     if isinstance(pair.function, nn.Module):
-        for tensor in pair.function.parameters():
-            x = x.to(tensor.dtype)
+        x = x.to(next(pair.function.parameters(), x).dtype)
     return x

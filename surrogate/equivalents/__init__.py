@@ -5,16 +5,8 @@ parameters and defaults, tie rule included. The table of them all is docs/equiva
 `python -m experiments.equivalents` writes it.
 """
 
-from surrogate.equivalents import bounds as bounds
-from surrogate.equivalents import brevitas as brevitas
-from surrogate.equivalents import freegrad as freegrad
-from surrogate.equivalents import larq as larq
-from surrogate.equivalents import neuromorphic as neuromorphic
-from surrogate.equivalents import norse as norse
-from surrogate.equivalents import quantization as quantization
-from surrogate.equivalents import sinabs as sinabs
-from surrogate.equivalents import snntorch as snntorch
-from surrogate.equivalents import spikingjelly as spikingjelly
+# Each registers the names of some packages.
+from surrogate.equivalents import bounds, freegrad, neuromorphic, quantization, spiking
 from surrogate.equivalents.base import entry as entry
 from surrogate.equivalents.base import equivalent as equivalent
 from surrogate.equivalents.base import equivalents as equivalents

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, TypeVar, get_type_hints
+from types import FunctionType
+from typing import Any, ClassVar, get_type_hints
 
 from surrogate.core.messages import did_you_mean
 from surrogate.core.numbers import allowed_by
@@ -13,33 +13,64 @@ from surrogate.core.registry import Registry
 from surrogate.pair import SurrogateActivation
 
 Entry = Callable[..., SurrogateActivation]
-SomeEntry = TypeVar("SomeEntry", bound=Entry)
 
 equivalents: Registry[Entry] = Registry("equivalent", dotted=True)
+packages: dict[str, Package] = {}
 
 
-@dataclass(frozen=True)
 class Package:
-    """A package whose names are registered: `snntorch = Package("snntorch", "…")`.
+    """A package whose names are registered: a subclass, each method of which is one of the names.
+
+    A method takes the parameters of the package and returns a pair, or a derivative of which `pair`
+    makes one. Its docstring says what the function is and what it "Reports"; the docstring of the
+    class, what the names have in common and what they were compared with.
 
     Attributes:
-        name: the first part of the names.
-        about: what the names have in common, and what they were compared with.
+        name: the first part of the names; that of the class, in lower case, if it is not given.
+        about: the docstring of the class.
         distribution: what is installed where they are compared by tests; None if by hand.
     """
 
-    name: str
-    about: str
-    distribution: str | None = None
+    name: ClassVar[str]
+    about: ClassVar[str]
+    distribution: ClassVar[str | None]
 
-    def __call__(self, entry: SomeEntry, name: str | None = None) -> SomeEntry:
-        """Register the entry under its own or the given name; usable as a decorator."""
-        equivalents.register(entry, f"{self.name}.{name or entry.__name__}")
-        packages[self.name] = self
+    def __init_subclass__(cls, name: str | None = None, distribution: str | None = None) -> None:
+        cls.name, cls.distribution = name or cls.__name__.lower(), distribution
+        cls.about = " ".join((cls.__doc__ or "").split())
+        packages[cls.name] = package = cls()
+        for each, function in vars(cls).items():
+            if isinstance(function, FunctionType) and not hasattr(Package, each):
+                equivalents.register(package.entry(getattr(package, each)), f"{cls.name}.{each}")
+
+    def pair(self, made: Any) -> SurrogateActivation:
+        """The pair of what a method returned; further parameters are those of every name."""
+        return made
+
+    def entry(self, method: Callable[..., Any]) -> Entry:
+        """A method with `pair` after it: a function of the parameters of both, by name."""
+        own, shared = (
+            dict(inspect.signature(each, eval_str=True).parameters) for each in (method, self.pair)
+        )
+        del shared[next(iter(shared))]  # what the method returned
+
+        def entry(**given: Any) -> SurrogateActivation:
+            made = method(**{n: each for n, each in given.items() if n in own or n not in shared})
+            if isinstance(made, SurrogateActivation):
+                return made
+            return self.pair(made, **{n: each for n, each in given.items() if n in shared})
+
+        by_name = inspect.Parameter.KEYWORD_ONLY
+        parameters = [
+            each if each.kind is each.VAR_KEYWORD else each.replace(kind=by_name)
+            for each in (own | shared).values()
+        ]
+        entry.__name__, entry.__doc__ = method.__name__, method.__doc__
+        entry.__annotations__ = {each.name: each.annotation for each in parameters}
+        entry.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+            sorted(parameters, key=lambda each: each.kind), return_annotation=SurrogateActivation
+        )
         return entry
-
-
-packages: dict[str, Package] = {}
 
 
 def names() -> list[str]:

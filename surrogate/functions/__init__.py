@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 
 from surrogate.functions import (  # each registers the functions in it
     cantor,
-    noise,
-    polynomial,
     quantizers,
     rectifiers,
     saturating,
@@ -23,8 +21,6 @@ from surrogate.functions.base import PiecewiseConstant as PiecewiseConstant
 
 if TYPE_CHECKING:
     from surrogate.functions.cantor import *
-    from surrogate.functions.noise import *
-    from surrogate.functions.polynomial import *
     from surrogate.functions.quantizers import *
     from surrogate.functions.rectifiers import *
     from surrogate.functions.saturating import *

@@ -11,14 +11,11 @@ their limits at ±inf. A formula that meets ∞ · 0 or ∞ − ∞ on the way i
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-
-if TYPE_CHECKING:
-    from surrogate.functions.base import Elementwise
 
 
 def above(x: Tensor, threshold: Any) -> Tensor:
@@ -103,7 +100,7 @@ def measured(gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return largest, direction, torch.linalg.vector_norm(direction)
 
 
-def near_bends(function: Elementwise, x: Tensor, reach: Any) -> Tensor:
+def near_bends(function: object, x: Tensor, reach: Any) -> Tensor:
     """x, but where the function is straight from x − reach to x + reach, the nearest point that
     sees the same line: far out, differences of its values would have lost all their digits."""
     straight_outside = getattr(function, "straight_outside", None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -13,9 +13,7 @@ from surrogate.core.evaluate import evaluate
 from surrogate.core.parts import Part, varying_numbers, with_tensors
 from surrogate.core.registry import Registry
 from surrogate.functions.callables import require_floating
-
-if TYPE_CHECKING:
-    from surrogate.derivatives.kernels import Kernel
+from surrogate.functions.kernels import Kernel
 
 Elementwise = Callable[[Tensor], Tensor]
 
@@ -88,8 +86,10 @@ class PiecewiseConstant(Function, register=False):
     """A function that is flat but for its jumps: the derivative is 0 almost everywhere.
 
     Numbers that move or stretch its graph would be invisible to autograd. A subclass that has some
-    says in `placed` how they do so.
+    says in `placed` how they do so, or names in `stretched_by` the number by which it divides x.
     """
+
+    stretched_by: ClassVar[str | None] = None
 
     def slope(self, x: Tensor) -> Tensor:
         return torch.zeros_like(x)
@@ -97,7 +97,7 @@ class PiecewiseConstant(Function, register=False):
     def placed(self, x: Tensor) -> Tensor:
         """x as autograd is to see it: of derivative 1 in x, −1 in a number t of which the graph
         depends by x − t, and −x / s in a number s of which it depends by x / s."""
-        return x
+        return stretched(x, getattr(self, self.stretched_by)) if self.stretched_by else x
 
 
 def stretched(x: Tensor, scale: Any) -> Tensor:

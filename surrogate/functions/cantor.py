@@ -39,9 +39,7 @@ class Cantor(PiecewiseConstant):
 
     depth: Annotated[int, Limits(integer=True, least=1, most=16)] = 9
     extend: Literal["repeat", "clamp"] = "repeat"
-
     period = property(lambda self: 1.0 if self.extend == "repeat" else None)
-
     straight_outside = property(lambda self: (0.0, 1.0) if self.extend == "clamp" else None)
 
     def value(self, x: Tensor) -> Tensor:
@@ -57,7 +55,7 @@ class Cantor(PiecewiseConstant):
 
     def _by_cell(self, x: Tensor, whole: Tensor) -> Tensor:
         """c by one look-up, in the cell of x among the 3^depth of a unit."""
-        (values,) = _values(x.dtype, x.device, self)
+        (values,) = _last_digits(x.dtype, x.device, self)
         cells = 3**self.depth  # and not the length of a tensor, which a compiler may make a symbol
         if torch.compiler.is_compiling():  # conversions to float64 take it half of its time
             index = cell_by_integers(x.float(), whole.float(), cells)
@@ -103,19 +101,14 @@ def cell_by_integers(x: Tensor, whole: Tensor, cells: int) -> Tensor:
 
 
 @constant_table
-def _values(cantor: Cantor) -> np.ndarray:
-    """The value in each of the 3^depth cells of a unit."""
-    return _digits(cantor.depth)[:1]
-
-
-@constant_table
 def _leading_digits(cantor: Cantor) -> np.ndarray:
     return _digits(LEADING)
 
 
 @constant_table
 def _last_digits(cantor: Cantor) -> np.ndarray:
-    return _digits(cantor.depth - LEADING)[:1]
+    """The values of what follows the leading digits; of all of them, where they have no table."""
+    return _digits(cantor.depth - LEADING if cantor.depth > SHALLOW else cantor.depth)[:1]
 
 
 def _digits(count: int) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -18,9 +18,7 @@ from surrogate.core.numbers import (
 )
 from surrogate.functions.arithmetic import above, below, nan_where_nan
 from surrogate.functions.base import PiecewiseConstant, stretched
-
-if TYPE_CHECKING:
-    from surrogate.derivatives.kernels import Kernel
+from surrogate.functions.kernels import Kernel
 
 
 class Round(PiecewiseConstant):
@@ -68,16 +66,13 @@ class Ternary(PiecewiseConstant):
     threshold: NotNegative = 0.5
     at_tie: FixedNumber = 0.0
     inner: ClassVar[tuple[str, ...]] = ("threshold",)
-
+    stretched_by: ClassVar[str] = "threshold"
     straight_outside = property(lambda self: (-self.threshold, self.threshold))
 
     def value(self, x: Tensor) -> Tensor:
         size = x.abs()
         far, near = above(size, self.threshold), below(size, self.threshold)
         return nan_where_nan(x, torch.sign(x) * (far + self.at_tie * (1 - far - near)))
-
-    def placed(self, x: Tensor) -> Tensor:
-        return stretched(x, self.threshold)
 
     def blurred_slope(self, x: Tensor, kernel: Kernel) -> Tensor:
         return kernel.density(x + self.threshold) + kernel.density(x - self.threshold)
@@ -101,7 +96,6 @@ class UniformQuantizer(PiecewiseConstant):
     bits: Annotated[int, Limits(least=1, most=16, integer=True)] = 8
     low: Number = -1.0
     high: Annotated[Any, Limits(above="low")] = 1.0
-
     straight_outside = property(lambda self: (self.low, self.high))
 
     def placed(self, x: Tensor) -> Tensor:
@@ -128,14 +122,12 @@ class FakeQuantize(PiecewiseConstant):
     zero_point: Annotated[int, Limits(least="quant_min", most="quant_max", integer=True)] = 0
     quant_min: Integer = -128
     quant_max: Annotated[int, Limits(above="quant_min", integer=True)] = 127
+    stretched_by: ClassVar[str] = "scale"
 
     @property
     def straight_outside(self) -> tuple[float, float]:  # type: ignore[override]
         low, high = self.quant_min - self.zero_point, self.quant_max - self.zero_point
         return low * self.scale, high * self.scale
-
-    def placed(self, x: Tensor) -> Tensor:
-        return stretched(x, self.scale)
 
     def value(self, x: Tensor) -> Tensor:
         q = torch.round(x / self.scale) + self.zero_point
@@ -156,13 +148,11 @@ class MultiSpike(PiecewiseConstant):
     threshold: Positive = 1.0
     most: Count | None = None
     inner: ClassVar[tuple[str, ...]] = ("threshold",)
+    stretched_by: ClassVar[str] = "threshold"
 
     @property
     def straight_outside(self) -> tuple[float, float] | None:  # type: ignore[override]
         return None if self.most is None else (self.threshold, self.most * self.threshold)
-
-    def placed(self, x: Tensor) -> Tensor:
-        return stretched(x, self.threshold)
 
     def value(self, x: Tensor) -> Tensor:
         return torch.floor(x / self.threshold).clamp(min=0, max=self.most)

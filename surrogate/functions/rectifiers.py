@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -12,9 +12,7 @@ from surrogate.core.drawn import Drawn
 from surrogate.core.numbers import FixedNumber, Limits, Number, Positive
 from surrogate.functions.arithmetic import above, below, choose, over
 from surrogate.functions.base import Function
-
-if TYPE_CHECKING:
-    from surrogate.derivatives.kernels import Kernel
+from surrogate.functions.kernels import Kernel
 
 
 class ReLU(Function):
@@ -106,7 +104,6 @@ class CELU(Function):
     """
 
     alpha: Positive = 1.0
-
     straight_outside = property(lambda self: (-40 * self.alpha, 0.0))
 
     def value(self, x: Tensor) -> Tensor:
@@ -152,7 +149,6 @@ class Threshold(Function):
     native: ClassVar[bool] = True
     threshold: FixedNumber = 0.0
     replacement: FixedNumber = 0.0
-
     straight_outside = property(lambda self: (self.threshold, self.threshold))
 
     def value(self, x: Tensor) -> Tensor:
@@ -176,7 +172,6 @@ class GradedSpike(Function):
     inner: ClassVar[tuple[str, ...]] = ("threshold",)
     threshold: Number = 1.0
     scale: Positive = 1.0
-
     straight_outside = property(lambda self: (self.threshold, self.threshold))
 
     def value(self, x: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -11,9 +11,7 @@ from torch.nn import functional as F
 from surrogate.core.numbers import Limits, NotNegative, OrNone
 from surrogate.functions.arithmetic import above, at_least, below, choose
 from surrogate.functions.base import Function
-
-if TYPE_CHECKING:
-    from surrogate.derivatives.kernels import Kernel
+from surrogate.functions.kernels import Kernel
 
 # A lower bound, and an upper one above it; each can be left out.
 Lower = Annotated[Any, OrNone(Limits())]
@@ -135,7 +133,6 @@ class Shrinkage(Function, register=False):
     """Flat near 0, of slope 1 on either side: the threshold and the derivative of both kinds."""
 
     threshold: NotNegative = 0.5
-
     straight_outside = property(lambda self: (-self.threshold, self.threshold))
 
     def slope(self, x: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ adds. Where a clamp is reached, the derivative is 0, also at the tie.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -15,11 +15,9 @@ from torch.nn import functional as F
 from surrogate.core.numbers import Limits, NotNegative, Number
 from surrogate.functions.arithmetic import above, at_least, below, choose
 from surrogate.functions.base import Function
-from surrogate.functions.rectifiers import leaky
+from surrogate.functions.kernels import Kernel
+from surrogate.functions.rectifiers import ReLU, leaky
 from surrogate.functions.smooth import SILU
-
-if TYPE_CHECKING:
-    from surrogate.derivatives.kernels import Kernel
 
 
 class LiSHT(Function):
@@ -92,26 +90,18 @@ class FTSwishPlus(FTSwish):
         return super().value(x) - self.mean_shift
 
 
-class TReLU(Function):
+class TReLU(ReLU):
     """max(0, x) + threshold − mean_shift (by default max(0, x) − 0.22: a negative mean_shift adds).
     Derivative: 1 if x > 0, else 0 (also at the tie x = 0).
 
     Source: the fast.ai forum, 2019.
     """
 
-    native: ClassVar[bool] = True
     threshold: Number = -0.25
     mean_shift: Number = -0.03
-    straight_outside: ClassVar[Any] = (0.0, 0.0)
 
     def value(self, x: Tensor) -> Tensor:
         return F.relu(x) + (self.threshold - self.mean_shift)
-
-    def slope(self, x: Tensor) -> Tensor:
-        return above(x, 0)
-
-    def blurred_slope(self, x: Tensor, kernel: Kernel) -> Tensor:
-        return kernel.cumulative(x)
 
 
 class TiltReLU(Function):
@@ -147,7 +137,6 @@ class GeneralReLU(Function):
     leak: NotNegative = 0.1
     shift: Number = 0.4
     most: Annotated[Any, Limits(above="-shift")] = 6.0
-
     straight_outside = property(lambda self: (0.0, self.most + self.shift))
 
     def value(self, x: Tensor) -> Tensor:

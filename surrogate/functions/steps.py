@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -11,10 +11,8 @@ from torch import Tensor
 from surrogate.core.drawn import Drawn
 from surrogate.core.numbers import Choice, FixedNumber, Limits, Number, Positive
 from surrogate.functions.arithmetic import divisible, times
-from surrogate.functions.base import Function, PiecewiseConstant, mean_magnitude, stretched
-
-if TYPE_CHECKING:
-    from surrogate.derivatives.kernels import Kernel
+from surrogate.functions.base import Function, PiecewiseConstant, mean_magnitude
+from surrogate.functions.kernels import Kernel
 
 
 class Heaviside(PiecewiseConstant):
@@ -33,7 +31,6 @@ class Heaviside(PiecewiseConstant):
     threshold: Number = 0.0
     at_zero: FixedNumber = 1.0
     inner: ClassVar[tuple[str, ...]] = ("threshold",)
-
     straight_outside = property(lambda self: (self.threshold, self.threshold))
 
     def placed(self, x: Tensor) -> Tensor:
@@ -122,11 +119,8 @@ class Staircase(PiecewiseConstant):
     """
 
     step: Positive = 1.0
-
+    stretched_by: ClassVar[str] = "step"
     period = property(lambda self: self.step)
-
-    def placed(self, x: Tensor) -> Tensor:
-        return stretched(x, self.step)
 
     def value(self, x: Tensor) -> Tensor:
         # Beyond 4 step / ε the numbers are further apart than the steps, and are left as they are:
@@ -152,7 +146,6 @@ class SoftStaircase(Function):
 
     step: Positive = 1.0
     softness: Annotated[Any, Limits(above=0, most=1)] = 0.5
-
     period = property(lambda self: self.step)
 
     def value(self, x: Tensor) -> Tensor:

@@ -51,8 +51,8 @@ def _takes_no_arguments(given: Callable[..., object]) -> bool:
         inspect.signature(given).bind()
     except TypeError:
         return False
-    except ValueError:  # a built-in, which can't be looked at
-        return True
+    except ValueError:
+        pass  # a built-in, which can't be looked at
     return True
 
 

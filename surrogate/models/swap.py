@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import chain
 from textwrap import indent
@@ -114,15 +115,11 @@ class Swap:
         self._changes = changes
         self._beside = [_Beside.of(change.owner, change.was, model) for change in changes]
         self._undone = False
-        done: list[_Change] = []
-        try:
+        with ExitStack() as undone_by_an_error:
             for change in changes:
                 change.do()
-                done.append(change)
-        except BaseException:
-            for change in reversed(done):
-                change.undo()
-            raise
+                undone_by_an_error.callback(change.undo)
+            undone_by_an_error.pop_all()
 
     def undo(self) -> None:
         """Put the old modules back, in the training mode and on the device of today.
@@ -164,8 +161,6 @@ class Swap:
             lines.append(f"{counted(len(self.left_alone), 'functional call')} left alone")
             lines += [f"  {call}" for call in self.left_alone]
         return "\n".join(lines)
-
-    __str__ = __repr__
 
 
 @dataclass(frozen=True, eq=False)

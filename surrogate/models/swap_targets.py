@@ -138,10 +138,8 @@ def _why_nothing(key: Key, sites: Sequence[Site], types: tuple[type, ...]) -> st
     names = [name for site in activations for name in site.names]
     others = [site for site in sites if any(fnmatchcase(name, key) for name in site.names)]
     if others:
-        return (
-            f"{others[0].names[0]!r} is {name_of(type(others[0].module))}, which is not known as "
-            "an activation"
-        )
+        kind = name_of(type(others[0].module))
+        return f"{others[0].names[0]!r} is {kind}, which is not known as an activation"
     branches = {f"{parent}.*" for name in names for parent in _parents(name)}
     return f"no activation has such a name{did_you_mean(key, [*branches, *names])}"
 

@@ -1,11 +1,6 @@
 """Schedules: numbers of a pair that change while a network trains.
 
-    anneal = surrogate.Anneal(model, {"derivative.width": "cosine(1.0, 0.05)"}, steps=1000)
-    for batch in batches:
-        …
-        anneal.step()
-
-The same under Lightning: `surrogate.training.lightning.AnnealCallback`.
+Under Lightning it is `surrogate.training.lightning.AnnealCallback` that moves them.
 """
 
 from __future__ import annotations
@@ -14,25 +9,17 @@ import dataclasses
 import math
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar
+from operator import attrgetter
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
 
 from surrogate.core.messages import did_you_mean, name_of
-from surrogate.core.numbers import (
-    Allowed,
-    FixedNumber,
-    Held,
-    Limits,
-    Varying,
-    is_finite,
-    shortest,
-)
+from surrogate.core.numbers import FixedNumber, Held, Limits, Varying, is_finite, shortest
 from surrogate.core.parts import Part, described_fields, walk
 from surrogate.core.registry import Registry
-from surrogate.models.named import named_pairs
-from surrogate.pair import SurrogateActivation
+from surrogate.pair import SurrogateActivation, named_pairs
 from surrogate.text import read_call
 
 
@@ -100,26 +87,20 @@ class Exponential(Between, name="exponential"):
         return self.start * (self.end / self.start) ** t
 
 
-class FiniteNumbers(Allowed):
-    """A tuple of finite numbers, at least one."""
-
-    def check(self, owner: object, name: str, value: Any) -> tuple[float, ...]:
-        numbers = isinstance(value, tuple) and all(
-            isinstance(each, (int, float)) and is_finite(each) for each in value
-        )
-        if not numbers or not value:
-            raise ValueError(f"step: {name} must be a tuple of finite numbers, got {value!r}")
-        return value
-
-
 class Step(Schedule, name="step"):
     """Each of the values for an equal part of the time.
 
     Raises:
-        ValueError: there are no values.
+        ValueError: there are no values, or one is not a finite number.
     """
 
-    values: Annotated[tuple[float, ...], FiniteNumbers()]
+    values: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        finite = (isinstance(each, (int, float)) and is_finite(each) for each in self.values)
+        if not self.values or not all(finite):
+            raise ValueError(f"step: values must be a tuple of finite numbers, got {self.values!r}")
 
     def __call__(self, t: float) -> float:
         return self.values[min(int(t * len(self.values)), len(self.values) - 1)]
@@ -185,20 +166,15 @@ class Anneal:
             raise ValueError("Anneal: schedules must name at least one path, got none")
         pairs = list(named_pairs(model).values())
         known = sorted({path for pair in pairs for path in number_paths(pair)})
+        having = {p: [pair for pair in pairs if p in number_paths(pair)] for p in self.schedules}
         for path, schedule in self.schedules.items():
-            having = [pair for pair in pairs if path in number_paths(pair)]
-            if not having:
+            if not having[path]:
                 there_are = f" (there are: {', '.join(known) or 'none'})"
-                raise ValueError(
-                    f"Anneal: no pair has a number at {path!r}"
-                    f"{did_you_mean(path, known) or there_are}"
-                )
-            for pair in having:
+                hint = did_you_mean(path, known) or there_are
+                raise ValueError(f"Anneal: no pair has a number at {path!r}{hint}")
+            for pair in having[path]:
                 _require_allowed(pair, path, schedule)
-        self._moved = {
-            path: [_annealed(pair, path) for pair in pairs if path in number_paths(pair)]
-            for path in self.schedules
-        }
+        self._moved = {path: [_annealed(pair, path) for pair in having[path]] for path in having}
         self.move_to(0)
 
     def step(self) -> None:
@@ -226,11 +202,10 @@ class Anneal:
 
 def number_paths(pair: SurrogateActivation) -> list[str]:
     """Where a pair has numbers: `function.step`, `derivative.left.width`, …"""
-    sides = {"function": pair.function, "derivative": pair.derivative}
     return [
         ".".join(path)
-        for name, side in sides.items()
-        for path, part in walk(side, name)
+        for side in ("function", "derivative")
+        for path, part in walk(getattr(pair, side), side)
         if isinstance(part, (int, float, Varying)) and not isinstance(part, bool)
     ]
 
@@ -250,9 +225,7 @@ def _require_allowed(pair: SurrogateActivation, path: str, schedule: Schedule) -
 
 def _annealed(pair: SurrogateActivation, path: str) -> Annealed:
     """The number at the path as one that can be moved."""
-    part: Any = pair
-    for name in path.split("."):
-        part = getattr(part, name)
+    part: Any = attrgetter(path)(pair)
     if isinstance(part, Annealed):
         return part
     number = Annealed(part)
@@ -262,12 +235,8 @@ def _annealed(pair: SurrogateActivation, path: str) -> Annealed:
 
 def _changed(pair: SurrogateActivation, path: str, number: Any) -> dict[str, Any]:
     """Function and derivative of the pair with another number at the path."""
-    side, *names = path.split(".")
-    sides = {"function": pair.function, "derivative": pair.derivative}
-    return {**sides, side: _with(sides[side], names, number)}
-
-
-def _with(part: Any, names: list[str], number: Any) -> Any:
-    first, *rest = names
-    inner = _with(getattr(part, first), rest, number) if rest else number
-    return dataclasses.replace(part, **{first: inner})
+    changed = number
+    while "." in path:
+        path, _, name = path.rpartition(".")
+        changed = dataclasses.replace(attrgetter(path)(pair), **{name: changed})
+    return {"function": pair.function, "derivative": pair.derivative, path: changed}

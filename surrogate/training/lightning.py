@@ -30,15 +30,13 @@ class AnnealCallback(Callback):
     """
 
     def __init__(
-        self,
-        schedules: Mapping[str, Schedule | str],
-        every: Literal["step", "epoch"] = "step",
+        self, schedules: Mapping[str, Schedule | str], every: Literal["step", "epoch"] = "step"
     ) -> None:
         if every not in ("step", "epoch"):
             raise ValueError(f"AnnealCallback: every must be 'step' or 'epoch', got {every!r}")
         self.schedules = schedules
         self.every = every
-        self.anneal: Anneal | None = None
+        self.anneal: Anneal = None  # type: ignore[assignment]  # until `setup`
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         # Before a checkpoint is restored, so that its buffers find their place.
@@ -48,19 +46,16 @@ class AnnealCallback(Callback):
         steps = trainer.max_epochs if self.every == "epoch" else trainer.estimated_stepping_batches
         if steps is None or not 0 < steps < float("inf"):
             raise ValueError(f"AnnealCallback: the fit must have an end, got {steps} {self.every}s")
-        assert self.anneal is not None
         self.anneal.steps = int(steps)
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        assert self.anneal is not None
         done = trainer.current_epoch if self.every == "epoch" else trainer.global_step
         if done != self.anneal.done:  # also where an epoch is gone on with
             self.anneal.move_to(done)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        assert self.anneal is not None
         values = {f"anneal/{path}": value for path, value in self.anneal.values().items()}
         for logger in trainer.loggers:
             logger.log_metrics(values, step=trainer.current_epoch + 1)
@@ -90,7 +85,7 @@ class ProbeCallback(Callback):
     ) -> None:
         self.path = Path(path)
         self.options = {"every": every, "samples": samples, "seed": seed}
-        self.probe: Probe | None = None
+        self.probe: Probe = None  # type: ignore[assignment]  # until `setup`
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         self.probe = Probe(pl_module, **self.options)
@@ -99,36 +94,26 @@ class ProbeCallback(Callback):
         return {} if self.probe is None else self.probe.state_dict()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        assert self.probe is not None
         self.probe.load_state_dict(state_dict)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._save(trainer)  # also of a run that was cut off after its last epoch
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        assert self.probe is not None
         self.probe.begin_epoch(trainer.current_epoch + 1)
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
         if trainer.is_global_zero:
-            assert self.probe is not None
             self.probe.start()
 
     def on_train_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        assert self.probe is not None
         self.probe.stop()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        assert self.probe is not None
         epoch = trainer.current_epoch + 1
         records = self.probe.end_epoch(epoch)
         self._save(trainer)
@@ -157,7 +142,6 @@ class ProbeCallback(Callback):
             self.probe.remove()
 
     def _save(self, trainer: Trainer) -> None:
-        assert self.probe is not None
         if trainer.is_global_zero:
             self.probe.recording.save(self.path)
 

@@ -1,14 +1,5 @@
 """Where the pairs of a network are sampled while it trains, and what they report there.
 
-    with surrogate.Probe(model) as probe:
-        for epoch in range(1, epochs + 1):
-            for images, labels in batches:
-                with probe.step():
-                    loss(model(images), labels).backward()
-                …
-            probe.end_epoch(epoch)
-    probe.recording.save("probe.npz")
-
 The same under Lightning: `surrogate.training.lightning.ProbeCallback`.
 """
 
@@ -29,8 +20,7 @@ from torch import Tensor, nn
 from surrogate.core.messages import name_of
 from surrogate.core.numbers import Limits
 from surrogate.core.torch_private import is_compiler_imported, is_in_backward_pass, is_transformed
-from surrogate.models.named import named_pairs
-from surrogate.pair import SurrogateActivation
+from surrogate.pair import SurrogateActivation, named_pairs
 from surrogate.training.recording import QUANTITIES, SATURATED, Distribution, Recording, SiteRecord
 
 GRID = 2001  # points from −10 to 10 on which a pair's largest slope is looked for
@@ -61,7 +51,7 @@ class Probe:
     uncompiled, as hooks inside compiled code would be ignored or compile it anew: there, and only
     there, a sampled step is the same to rounding and not to the bit. Gradients are those of what
     `backward` was called on, for this process's share of the batch, times a `GradScaler`'s scale.
-    What checkpointing runs again counts once.
+    What checkpointing runs again counts once. `probe.recording.save(path)` writes a file.
 
     Args:
         model: a module with pairs in it.
@@ -128,11 +118,9 @@ class Probe:
 
     def stop(self) -> None:
         """Take the hooks off, and add up what they saw."""
-        watch, self._watch = self._watch, None
-        if watch is None:
-            return
-        watch.remove()
-        for name, calls in watch.calls.items():
+        seen = {} if self._watch is None else self._watch.calls
+        self.remove()
+        for name, calls in seen.items():
             if calls:
                 self._add(name, calls)
 
@@ -170,9 +158,8 @@ class Probe:
         Raises:
             ValueError: it is of other sites.
         """
-        recording = Recording.from_arrays(
-            {name: np.asarray(each) for name, each in state_dict.items()}
-        )
+        arrays = {name: np.asarray(each) for name, each in state_dict.items()}
+        recording = Recording.from_arrays(arrays)
         if recording.sites != list(self.sites):
             raise ValueError(
                 f"Probe: the state must be of the sites {list(self.sites)}, got {recording.sites}"
@@ -250,12 +237,10 @@ class _Watch:
                 stack.enter_context(torch.compiler.set_stance("force_eager"))
             for number, (name, pair) in enumerate(probe.sites.items()):
                 # Nearest to the pair, whatever other hooks are on it.
-                hooks = (
-                    pair.register_forward_pre_hook(_through_an_alias, with_kwargs=True),
-                    pair.register_forward_hook(partial(self._read, number, name), prepend=True),
-                )
-                for hook in hooks:
-                    stack.callback(hook.remove)
+                before = pair.register_forward_pre_hook(_through_an_alias, with_kwargs=True)
+                after = pair.register_forward_hook(partial(self._read, number, name), prepend=True)
+                stack.callback(before.remove)
+                stack.callback(after.remove)
             self.remove = stack.pop_all().close
 
     def _read(

@@ -56,14 +56,10 @@ class Distribution:
         edges: of the bins, each of which has its lower edge and not its upper one.
         counts: finite values in each bin; the first is of those below all edges, the last of those
             above. Every value is in exactly one of `counts`, `nan` and `infinite`.
-        nan: how many were NaN.
-        infinite: how many were ±inf.
-        zero: how many were exactly 0.
-        near_zero: how many were within 0.05 of 0.
-        total: the sum of the finite ones.
-        squares: the sum of their squares.
-        low: the lowest of them; +inf if there is none.
-        high: the highest of them; −inf if there is none.
+        nan, infinite: how many were NaN, and ±inf.
+        zero, near_zero: how many were exactly 0, and within 0.05 of 0.
+        total, squares: the sum of the finite ones, and of their squares.
+        low, high: the lowest of them and the highest; +inf and −inf if there is none.
     """
 
     edges: Edges
@@ -238,10 +234,7 @@ class Recording:
         return self._records[epoch, site]
 
     def distribution(
-        self,
-        quantity: str,
-        sites: Iterable[str] | None = None,
-        epochs: Iterable[int] | None = None,
+        self, quantity: str, sites: Iterable[str] | None = None, epochs: Iterable[int] | None = None
     ) -> Distribution:
         """That of a quantity over some sites and epochs; over all where none are named.
 
@@ -259,31 +252,24 @@ class Recording:
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """All of it as arrays by name: [epoch, site] first, then the bins or numbers."""
-        each = [[self._records[epoch, site] for site in self.sites] for epoch in self.epochs]
-        shape = (len(self.epochs), len(self.sites))
-
-        def table(value: Any, dtype: Any, *more: int) -> NDArray[Any]:
-            return np.array([[value(r) for r in row] for row in each], dtype).reshape(*shape, *more)
-
-        arrays: dict[str, NDArray[Any]] = {
-            "format": np.array(_FORMAT),
-            "sites": np.array(self.sites, np.str_),
-            "epochs": np.array(self.epochs, np.int64),
-            "pairs": table(lambda r: r.pair, np.str_),
-            "tallies": table(lambda r: [getattr(r, n) for n in _COUNTS], np.int64, len(_COUNTS)),
+        records = [self._records[epoch, site] for epoch in self.epochs for site in self.sites]
+        found: dict[str, Any] = {
+            "sites": self.sites,
+            "epochs": self.epochs,
+            "pairs": [record.pair for record in records],
+            "tallies": [[getattr(record, name) for name in _COUNTS] for record in records],
+            **{f"{kind}.edges": edges for kind, edges in EDGES.items()},
         }
-        for kind, edges in EDGES.items():
-            arrays[f"{kind}.edges"] = edges
-        for name, kind in QUANTITIES.items():
-            arrays[f"{name}.counts"] = table(
-                lambda r, n=name: r.distributions[n].counts, np.int64, len(EDGES[kind]) + 1
-            )
-            arrays[f"{name}.numbers"] = table(
-                lambda r, n=name: [getattr(r.distributions[n], each) for each in _NUMBERS],
-                np.float64,
-                len(_NUMBERS),
-            )
-        return arrays
+        for name in QUANTITIES:
+            each = [record.distributions[name] for record in records]
+            found[f"{name}.counts"] = [distribution.counts for distribution in each]
+            found[f"{name}.numbers"] = [[getattr(d, number) for number in _NUMBERS] for d in each]
+        dtypes = {"U": np.str_, "iu": np.int64, "f": np.float64}
+        arrays = {
+            name: np.array(found[name], dtypes[kinds]).reshape(shape)
+            for name, (kinds, shape) in _layout(len(self.epochs), len(self.sites)).items()
+        }
+        return {"format": np.array(_FORMAT), **arrays}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Recording:
@@ -295,7 +281,9 @@ class Recording:
         if "format" not in arrays or str(arrays["format"]) != _FORMAT:
             raise ValueError(f"not a recording of the format {_FORMAT!r}")
         try:
-            _require_shapes(arrays)
+            layout = _layout(arrays["epochs"].size, arrays["sites"].size)
+            for name, (kinds, shape) in layout.items():
+                _require_shape(name, arrays[name], kinds, shape)
             recording = cls([str(site) for site in arrays["sites"]])
             for i, epoch in enumerate(arrays["epochs"].tolist()):
                 records = {
@@ -352,26 +340,28 @@ class Recording:
         return f"Recording of {sites} over {epochs}"
 
 
-def _require_shapes(arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Raises ValueError unless each array has the kind and shape that `to_arrays` gives it."""
-    shape = (arrays["epochs"].size, arrays["sites"].size)
-    wanted: dict[str, tuple[str, tuple[int, ...]]] = {
-        "epochs": ("iu", shape[:1]),
+def _layout(epochs: int, sites: int) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """The kinds of dtype, as numpy abbreviates them, and the shape of each array of a recording."""
+    shape = (epochs, sites)
+    layout = {
         "sites": ("U", shape[1:]),
+        "epochs": ("iu", shape[:1]),
         "pairs": ("U", shape),
         "tallies": ("iu", (*shape, len(_COUNTS))),
+        **{f"{kind}.edges": ("f", edges.shape) for kind, edges in EDGES.items()},
     }
-    for kind, edges in EDGES.items():
-        wanted[f"{kind}.edges"] = ("f", edges.shape)
     for name, kind in QUANTITIES.items():
-        wanted[f"{name}.counts"] = ("iu", (*shape, len(EDGES[kind]) + 1))
-        wanted[f"{name}.numbers"] = ("f", (*shape, len(_NUMBERS)))
-    for name, (kind, expected) in wanted.items():
-        array = arrays[name]
-        if array.size == 0 and 0 in expected:
-            continue
-        if array.dtype.kind not in kind or array.dtype.itemsize == 0 or array.shape != expected:
-            raise ValueError(f"{name} is of {array.dtype} and {array.shape}, not {expected}")
+        layout[f"{name}.counts"] = ("iu", (*shape, len(EDGES[kind]) + 1))
+        layout[f"{name}.numbers"] = ("f", (*shape, len(_NUMBERS)))
+    return layout
+
+
+def _require_shape(name: str, array: NDArray[Any], kinds: str, shape: tuple[int, ...]) -> None:
+    """Raise ValueError unless a file's array is as `_layout` says; empty ones have any dtype."""
+    if array.size == 0 and 0 in shape:
+        return
+    if array.dtype.kind not in kinds or array.dtype.itemsize == 0 or array.shape != shape:
+        raise ValueError(f"{name} is of {array.dtype} and {array.shape}, not {shape}")
 
 
 def _distribution(arrays: Mapping[str, NDArray[Any]], name: str, i: int, j: int) -> Distribution:

@@ -18,7 +18,7 @@ from experiments.runs.run import folder_name
 from experiments.tasks.data import FashionMNIST
 from experiments.tasks.networks import Autoencoder
 from experiments.training.metrics import read_metrics
-from surrogate.models.named import named_pairs
+from surrogate.pair import named_pairs
 from tests.experiments.conftest import CONFIGS, Command, Smoke
 
 STAIRCASE = "Staircase(step=0.5) / Blurred(width=0.3)"

@@ -16,8 +16,8 @@ import surrogate
 from experiments.pictures.explorer import command, parts, samples
 from experiments.site import catalogue
 from surrogate.derivatives.blurred import BlurredByLayers
-from surrogate.derivatives.kernels import KERNELS
 from surrogate.functions import PiecewiseConstant
+from surrogate.functions.kernels import KERNELS
 from tests.browser import Browser, BrowserError, Page
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results"

@@ -24,9 +24,12 @@ from surrogate.diagnostics.audit.smoothing import (
     divided,
     divided_all,
     norm,
+    parts_of,
     smoothed_gradient,
     sums,
 )
+
+NONE = Block()  # where nothing is estimated
 
 
 def audit(
@@ -95,7 +98,7 @@ def audit(
         reported = landscape.gradients(batch)
         with landscape.honest():
             true = landscape.gradients(batch)
-        blocks, bound = [Block() for _ in range(len(landscape.layers) + 1)], Estimate()
+        blocks, bound = [NONE] * (len(landscape.layers) + 1), Estimate()
         if pairs:
             blocks, bound = smoothed_gradient(
                 lambda theta: landscape.value(theta, batch),
@@ -163,36 +166,24 @@ def _step(
 
 
 def _rows(
-    landscape: Landscape,
-    reported: Gradients,
-    true: Gradients,
-    blocks: Sequence[Block],
-    noise: Vector,
+    landscape: Landscape, reported: Gradients, true: Gradients, blocks: list[Block], noise: Vector
 ) -> Iterator[Row]:
     first, second = reported.parameters, true.parameters
-    yield _row("total", "", first, second, blocks[0], noise[0])
-    ends = [*landscape.starts[1:], len(first)]
-    for index, name in enumerate(landscape.layers):
-        part = slice(landscape.starts[index], ends[index])
-        yield _row("layer", name, first[part], second[part], blocks[index + 1], noise[index + 1])
-    for kind, name in reported.sites:
-        yield _row(kind, name, reported.sites[kind, name], true.sites[kind, name])
+    names: list[tuple[Kind, str]] = [("total", ""), *(("layer", n) for n in landscape.layers)]
+    parts = parts_of(landscape.starts, len(first))
+    for name, part, block, ratio in zip(names, parts, blocks, noise, strict=True):
+        yield _row(name, first[part], second[part], block, ratio)
+    for name in reported.sites:
+        yield _row(name, reported.sites[name], true.sites[name])
 
 
 def _row(
-    kind: Kind,
-    name: str,
-    reported: Vector,
-    true: Vector,
-    block: Block | None = None,
-    signal_to_noise: float = np.nan,
+    of: tuple[Kind, str], reported: Vector, true: Vector, block: Block = NONE, ratio: float = np.nan
 ) -> Row:
     norms = norm(reported), norm(true)
     unknown = not np.isfinite([*norms]).all()
-    block = block or Block()
     return Row(
-        kind=kind,
-        name=name,
+        *of,
         size=reported.size,
         reported=norms[0],
         true=norms[1],
@@ -201,5 +192,5 @@ def _row(
         slope=block.slope,
         square=block.square,
         smoothed_cosine=block.cosine,
-        signal_to_noise=float(signal_to_noise),
+        signal_to_noise=float(ratio),
     )

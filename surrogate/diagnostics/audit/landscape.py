@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from surrogate.core.messages import name_of
 from surrogate.derivatives.shapes import Exact
 from surrogate.diagnostics.audit.result import Kind
 from surrogate.diagnostics.audit.smoothing import Vector
-from surrogate.models.named import named_pairs
+from surrogate.pair import named_pairs
 
 Batch = Sequence[Any]
 
@@ -55,21 +55,19 @@ class Landscape:
             raise TypeError(f"model must be a torch.nn.Module, got {name_of(model)}")
         if not callable(loss):
             raise TypeError(f"loss must be a callable loss(model, *batch), got {name_of(loss)}")
+        kind = type(model).__name__
         self._loss = loss
         self._seed = seed
         self.model = copy.deepcopy(model)
         self.sites = named_pairs(self.model)
         if not self.sites:
             raise ValueError(
-                f"model has no SurrogateActivation among its modules, got {type(model).__name__}: "
+                f"model has no SurrogateActivation among its modules, got {kind}: "
                 "only a pair can report another derivative than the true one"
             )
         trained = {n: each for n, each in self.model.named_parameters() if each.requires_grad}
         if not trained:
-            raise ValueError(
-                f"model must have parameters that require gradients, got {type(model).__name__} "
-                "without any"
-            )
+            raise ValueError(f"model must have parameters that require gradients, {kind} has none")
         self._parameters = list(trained.values())
         ends = np.cumsum([each.numel() for each in self._parameters]).tolist()
         self._cuts = ends[:-1]
@@ -94,12 +92,7 @@ class Landscape:
             return self._at(batch, draw).item()
 
     def gradients(self, batch: Batch, draw: int = 0) -> Gradients:
-        """What the loss's gradient is said to be at the start.
-
-        Args:
-            batch: what the loss is of.
-            draw: of random numbers, if there are any.
-        """
+        """What the loss's gradient is said to be at the start, for a draw of random numbers."""
         self._place(self.start)
         with self._watched() as seen:
             loss = self._at(batch, draw)
@@ -160,25 +153,18 @@ class Landscape:
 
             return hook
 
-        handles = [
-            site.register_forward_hook(watch(name), with_kwargs=True)
-            for name, site in self.sites.items()
-        ]
-        try:
+        with ExitStack() as hooks:
+            for name, site in self.sites.items():
+                hooks.enter_context(site.register_forward_hook(watch(name), with_kwargs=True))
             yield seen
-        finally:
-            for handle in handles:
-                handle.remove()
 
 
 def gradients_of(loss: Tensor, tensors: Sequence[Tensor]) -> list[Tensor]:
     """Those of the loss for each of the tensors: 0 where there is no way to the loss."""
     wanted = [each for each in tensors if each.requires_grad and loss.requires_grad]
-    found = iter(torch.autograd.grad(loss, wanted, allow_unused=True) if wanted else ())
+    found = iter(torch.autograd.grad(loss, wanted, materialize_grads=True) if wanted else ())
     return [
-        gradient
-        if each.requires_grad and loss.requires_grad and (gradient := next(found)) is not None
-        else torch.zeros_like(each)
+        next(found) if each.requires_grad and loss.requires_grad else torch.zeros_like(each)
         for each in tensors
     ]
 

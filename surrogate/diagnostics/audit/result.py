@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -16,8 +16,6 @@ from surrogate.diagnostics.audit.smoothing import Estimate, divided
 Kind = Literal["total", "layer", "input", "output"]
 
 STEPS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
-
-
 NotNegativeInteger = Annotated[int, Limits(integer=True, least=0)]
 
 
@@ -33,8 +31,7 @@ class Settings(Part):
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("pairs", "layer_pairs"):
-            if getattr(self, name) in (1, 2):  # too few for an error
-                value = getattr(self, name)
+            if (value := getattr(self, name)) in (1, 2):  # too few for an error
                 raise ValueError(f"Settings: {name} must be 0 or at least 3, got {value}")
         for length in self.steps:
             if not (isinstance(length, int | float) and 0 < length < math.inf):
@@ -172,24 +169,13 @@ class Audit:
             lines.append([*cells, *[shown(row.signal_to_noise)] * bool(noise)])
         yield aligned(lines)
         if smoothed:
-            yield ""
-            yield f"cosine with the smoothed gradient (σ = {self.settings.sigma:g}) {self._bounded}"
+            bound = f"{'at least' if self.bound.value >= 0 else 'at most'} {self.bound}"
+            known = "unknown" if math.isnan(self.bound.value) else bound
+            yield f"\ncosine with the smoothed gradient (σ = {self.settings.sigma:g}) {known}"
         if self.steps:
-            yield ""
-            yield aligned([["step", "promised", "fell", "against the true gradient"], *self._falls])
-
-    @property
-    def _bounded(self) -> str:
-        if math.isnan(self.bound.value):
-            return "unknown"
-        return f"{'at least' if self.bound.value >= 0 else 'at most'} {self.bound}"
-
-    @property
-    def _falls(self) -> Sequence[Sequence[str]]:
-        return [
-            [shown(number) for number in (step.length, step.promised, step.fell, step.fell_true)]
-            for step in self.steps
-        ]
+            falls = [(step.length, step.promised, step.fell, step.fell_true) for step in self.steps]
+            header = ["step", "promised", "fell", "against the true gradient"]
+            yield "\n" + aligned([header, *([*map(shown, each)] for each in falls)])
 
 
 def shown(number: float) -> str:

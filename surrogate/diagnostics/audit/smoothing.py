@@ -119,7 +119,7 @@ def smoothed_gradient(
     Returns:
         A block for the whole, one for each of the given ones, and the bound.
     """
-    parts = [slice(None), *map(slice, starts, [*starts[1:], at.size])]
+    parts = parts_of(starts, at.size)
     slopes = []
     for part, points in zip(parts, [pairs, *[block_pairs] * len(starts)], strict=True):
         unit = np.zeros_like(at)
@@ -174,6 +174,11 @@ def normal(size: int, *key: int) -> Vector:
 
 def norm(vector: Vector) -> float:
     return float(np.linalg.norm(vector))
+
+
+def parts_of(starts: Sequence[int], size: int) -> list[slice]:
+    """The whole of a vector, and each block."""
+    return [slice(None), *map(slice, starts, [*starts[1:], size])]
 
 
 def sums(values: Vector, starts: Sequence[int]) -> Vector:

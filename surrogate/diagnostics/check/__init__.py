@@ -1,10 +1,6 @@
 """The self-check: one definition of the derivative, compared with what every mode reports.
 
-    surrogate.check(pair).raise_if_wrong()
-    python -m surrogate.check cantor2 "ReLU() / Blurred(width=0.3)"
-    python -m surrogate.check --all --markdown correctness.md
-
-`modes` has the table of modes, `properties` that of the rest.
+`modes` has the table of modes, `properties` that of the rest, `command` the command.
 """
 
 from __future__ import annotations
@@ -130,17 +126,14 @@ def _row(subject: Subject, entry: Mode | Named) -> Row:
     generator = torch.Generator().manual_seed(0)
     points = torch.randn(2, POINTS, generator=generator, dtype=torch.float64)
     x, upstream = (1.5 * points[0]).to(subject.dtype), points[1].to(subject.dtype)
+    tolerance = 0.0 if entry.exact else TOLERANCES[subject.dtype]
     error, note = None, ""
     try:
         if isinstance(entry, Named):
             error = quietly(lambda: entry.holds(subject, x))
-            tolerance = TOLERANCES[subject.dtype]
         else:
             error = _error(subject, entry, x, upstream)
-            tolerance = 0.0 if entry.exact else TOLERANCES[subject.dtype]
-        verdict: Verdict = "right"
-        if error is not None and not error <= tolerance:
-            verdict = "WRONG"
+        verdict: Verdict = "right" if error is None or error <= tolerance else "WRONG"
     except BrokenError as broken:
         verdict, note = "WRONG", str(broken)
     except NotApplicableError as reason:

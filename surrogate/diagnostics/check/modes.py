@@ -22,7 +22,12 @@ from torch.func import grad, hessian, jacfwd, jacrev, jvp, vjp, vmap
 
 from surrogate.core.evaluate import BLOCK, FUSED_FROM
 from surrogate.core.fuse import fuse
-from surrogate.diagnostics.check.subject import NotApplicableError, backward, differentiated
+from surrogate.diagnostics.check.subject import (
+    NotApplicableError,
+    backward,
+    compiling,
+    differentiated,
+)
 
 Result = TypeVar("Result")
 Run = Callable[[Any, Tensor, Tensor], Tensor]
@@ -46,71 +51,31 @@ class Mode:
 MODES: dict[str, Mode] = {}
 
 
-def mode(name: str, *, compiled: bool = False, **facts: Any) -> Callable[[Run], Run]:
-    """Add a function to the table; with `compiled`, a compiled version of it too."""
+def mode(name: str, *, twin: bool = False, **facts: Any) -> Callable[[Run], Run]:
+    """Add a function to the table; with `twin`, a compiled version of it too."""
 
     def add(run: Run) -> Run:
         MODES[name] = Mode(name, run, **facts)
-        if compiled:
-            facts["exact"] = False
-            twin = f"compiled {name}"
-            MODES[twin] = Mode(twin, partial(_compiled, run), compiled=True, **facts)
+        if twin:
+            others = {**facts, "exact": False, "compiled": True}
+            MODES[f"compiled {name}"] = Mode(f"compiled {name}", partial(_compiled, run), **others)
         return run
 
     return add
 
 
 def _compiled(run: Run, module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
-    function = torch.compile(lambda x, upstream: run(module, x, upstream), fullgraph=True)
-    try:
-        return function(x, upstream)
-    finally:
-        torch.compiler.reset()  # each run compiles the same lines anew, which torch limits
+    function = lambda x, upstream: run(module, x, upstream)
+    with compiling(function, fullgraph=True) as fast:
+        return fast(x, upstream)
 
 
-@mode("value", order=0, exact=True, compiled=True)
-def value(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
-    return module(x)
-
-
-@mode("value with grad", order=0, exact=True)
-def value_with_grad(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
-    return module(x.clone().requires_grad_()).detach()
-
-
-@mode("value in vmap", order=0, exact=True, by_element=True)
-def value_in_vmap(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
-    return vmap(module)(x)
-
-
-@mode("value in vjp", order=0, exact=True)
-def value_in_vjp(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
-    return vjp(module, x)[0]
-
-
-@mode("value in jvp", order=0, exact=True, needs_linear=True)
-def value_in_jvp(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
-    return jvp(module, (x,), (upstream,))[0]
-
-
-@mode("value exported", order=0, needs_linear=True)
-def value_exported(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
-    return torch.export.export(module, (x,)).module()(x)
-
-
-@mode("backward")
-def eager_backward(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
-    return backward(module, x, upstream)
-
-
-def compiled_backward(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
-    try:
-        return backward(torch.compile(module, fullgraph=True), x, upstream)
-    finally:
-        torch.compiler.reset()
-
-
-MODES["compiled backward"] = Mode("compiled backward", compiled_backward, compiled=True)
+def _of_compiled(
+    run: Run, fullgraph: bool, module: nn.Module, x: Tensor, upstream: Tensor
+) -> Tensor:
+    """The mode of a module that was compiled before."""
+    with compiling(module, fullgraph=fullgraph) as fast:
+        return run(fast, x, upstream)
 
 
 def _in_many_copies(
@@ -126,21 +91,11 @@ def _fused(run: Run, module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
         return _in_many_copies(run, FUSED_FROM, module, x, upstream)
 
 
-mode("value of a large tensor", order=0, by_element=True)(
-    partial(_in_many_copies, value_with_grad, 2 * BLOCK)
-)
-mode("backward of a large tensor", by_element=True)(
-    partial(_in_many_copies, eager_backward, 2 * BLOCK)
-)
-MODES["fused value"] = Mode(
-    "fused value", partial(_fused, value_with_grad), order=0, by_element=True, compiled=True
-)
-MODES["fused backward"] = Mode(
-    "fused backward", partial(_fused, eager_backward), by_element=True, compiled=True
-)
+def _exported(run: Run, module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
+    return run(torch.export.export(module, (x,)).module(), x, upstream)
 
 
-def _with_graph(module: nn.Module, x: Tensor, upstream: Tensor, order: int) -> Tensor:
+def _with_graph(order: int, module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
     x = x.clone().requires_grad_()
     y = module(x)
     (result,) = torch.autograd.grad(y, x, upstream.to(y.dtype), create_graph=True)
@@ -149,52 +104,54 @@ def _with_graph(module: nn.Module, x: Tensor, upstream: Tensor, order: int) -> T
     return result.detach()
 
 
-@mode("create_graph, second order", order=2)
-def second_order(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
-    return _with_graph(module, x, upstream, 2)
-
-
-@mode("create_graph, third order", order=3)
-def third_order(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
-    return _with_graph(module, x, upstream, 3)
-
-
-@mode("func.grad", compiled=True)
-def func_grad(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
-    return grad(lambda x: (module(x) * upstream).sum())(x)
-
-
-@mode("func.vjp", compiled=True)
-def func_vjp(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
+def _by_vjp(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
     y, pullback = vjp(module, x)[:2]
     return pullback(upstream.to(y.dtype))[0]
 
 
-@mode("vmap(grad)", compiled=True, by_element=True)
-def vmap_grad(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
-    return vmap(grad(lambda x, upstream: module(x) * upstream))(x, upstream)
-
-
-@mode("vmap(grad) over samples", compiled=True, by_sample=True)
-def vmap_samples(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
+def _of_samples(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
     return vmap(grad(lambda x, upstream: (module(x) * upstream).sum()))(x, upstream)
 
 
-def compiled_then_vmap(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
-    try:
-        return vmap_samples(torch.compile(module), x, upstream)
-    finally:
-        torch.compiler.reset()
+def _diagonal(matrix: Any) -> Tensor:
+    return matrix.diagonal()
 
 
-MODES["compiled, then vmap"] = Mode(
-    "compiled, then vmap", compiled_then_vmap, by_sample=True, compiled=True
+_value: Run = lambda module, x, g: module(x)
+_value_with_grad: Run = lambda module, x, g: module(x.clone().requires_grad_()).detach()
+
+mode("value", order=0, exact=True, twin=True)(_value)
+mode("value with grad", order=0, exact=True)(_value_with_grad)
+mode("value in vmap", order=0, exact=True, by_element=True)(lambda module, x, g: vmap(module)(x))
+mode("value in vjp", order=0, exact=True)(lambda module, x, g: vjp(module, x)[0])
+mode("value in jvp", order=0, exact=True, needs_linear=True)(
+    lambda module, x, g: jvp(module, (x,), (g,))[0]
 )
+mode("value exported", order=0, needs_linear=True)(partial(_exported, _value))
 
+mode("backward")(backward)
+mode("compiled backward", compiled=True)(partial(_of_compiled, backward, True))
+mode("value of a large tensor", order=0, by_element=True)(
+    partial(_in_many_copies, _value_with_grad, 2 * BLOCK)
+)
+mode("backward of a large tensor", by_element=True)(partial(_in_many_copies, backward, 2 * BLOCK))
+mode("fused value", order=0, by_element=True, compiled=True)(partial(_fused, _value_with_grad))
+mode("fused backward", by_element=True, compiled=True)(partial(_fused, backward))
+mode("create_graph, second order", order=2)(partial(_with_graph, 2))
+mode("create_graph, third order", order=3)(partial(_with_graph, 3))
 
-@mode("func.jvp", compiled=True, needs_linear=True, forward=True)
-def func_jvp(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
-    return jvp(module, (x,), (upstream,))[1]
+mode("func.grad", twin=True)(lambda module, x, g: grad(lambda x: (module(x) * g).sum())(x))
+mode("func.vjp", twin=True)(_by_vjp)
+mode("vmap(grad)", twin=True, by_element=True)(
+    lambda module, x, g: vmap(grad(lambda x, g: module(x) * g))(x, g)
+)
+mode("vmap(grad) over samples", twin=True, by_sample=True)(_of_samples)
+mode("compiled, then vmap", by_sample=True, compiled=True)(
+    partial(_of_compiled, _of_samples, False)
+)
+mode("func.jvp", twin=True, needs_linear=True, forward=True)(
+    lambda module, x, g: jvp(module, (x,), (g,))[1]
+)
 
 
 @mode("forward-mode AD", needs_linear=True, forward=True)
@@ -204,33 +161,19 @@ def dual_tensors(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
         return torch.zeros_like(x) if tangent is None else tangent
 
 
-@mode("jacrev", compiled=True, by_element=True)
-def func_jacrev(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
-    return _diagonal(jacrev(lambda x: module(x) * upstream)(x))
-
-
-@mode("jacfwd", compiled=True, needs_linear=True, by_element=True)
-def func_jacfwd(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
-    return _diagonal(jacfwd(lambda x: module(x) * upstream)(x))
-
-
-@mode("hessian", order=2, compiled=True, needs_linear=True, by_element=True)
-def func_hessian(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
-    return _diagonal(hessian(lambda x: (module(x) * upstream).sum())(x))
-
-
-def _diagonal(matrix: Any) -> Tensor:
-    return matrix.diagonal()
-
-
-@mode("export, then backward", needs_linear=True)
-def exported(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
-    return backward(torch.export.export(module, (x,)).module(), x, upstream)
-
-
-@mode("export, second order", order=2, needs_linear=True)
-def exported_second_order(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
-    return _with_graph(torch.export.export(module, (x,)).module(), x, upstream, 2)
+mode("jacrev", twin=True, by_element=True)(
+    lambda module, x, g: _diagonal(jacrev(lambda x: module(x) * g)(x))
+)
+mode("jacfwd", twin=True, needs_linear=True, by_element=True)(
+    lambda module, x, g: _diagonal(jacfwd(lambda x: module(x) * g)(x))
+)
+mode("hessian", order=2, twin=True, needs_linear=True, by_element=True)(
+    lambda module, x, g: _diagonal(hessian(lambda x: (module(x) * g).sum())(x))
+)
+mode("export, then backward", needs_linear=True)(partial(_exported, backward))
+mode("export, second order", order=2, needs_linear=True)(
+    partial(_exported, partial(_with_graph, 2))
+)
 
 
 def _checkpointed(reentrant: bool, module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
@@ -254,16 +197,8 @@ def _autocast(dtype: torch.dtype, module: nn.Module, x: Tensor, upstream: Tensor
 
 mode("autocast bfloat16")(partial(_autocast, torch.bfloat16))
 mode("autocast float16")(partial(_autocast, torch.float16))
-
-
-@mode("deepcopy")
-def deep_copied(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
-    return backward(copy.deepcopy(module), x, upstream)
-
-
-@mode("pickle")
-def pickled(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
-    return backward(pickle.loads(pickle.dumps(module)), x, upstream)
+mode("deepcopy")(lambda module, x, g: backward(copy.deepcopy(module), x, g))
+mode("pickle")(lambda module, x, g: backward(pickle.loads(pickle.dumps(module)), x, g))
 
 
 @mode("state_dict")
@@ -322,6 +257,5 @@ def cuda_graph(module: nn.Module, x: Tensor, upstream: Tensor) -> Tensor:
 
 def quietly(run: Callable[[], Result]) -> Result:
     """A self-check looks at results: torch's remarks on its own plans are left out."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with warnings.catch_warnings(action="ignore"):
         return run()

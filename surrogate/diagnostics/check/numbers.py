@@ -115,7 +115,7 @@ def gradients_of_parameters(subject: Subject, x: Tensor) -> float:
 
 def moves(function: PiecewiseConstant) -> bool:
     """Whether a flat function says that numbers move or stretch its graph."""
-    return type(function).placed is not PiecewiseConstant.placed
+    return bool(function.stretched_by) or type(function).placed is not PiecewiseConstant.placed
 
 
 def _names_of_learned(pair: Any) -> dict[Learnable, list[str]]:

@@ -7,9 +7,10 @@ number, or raises `BrokenError` with what is wrong. One place to add one.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -20,6 +21,7 @@ from surrogate.diagnostics.check.subject import (
     NotApplicableError,
     Subject,
     backward,
+    compiling,
     require_by_element,
 )
 from surrogate.diagnostics.saved_bytes import saved_bytes
@@ -44,6 +46,7 @@ class Named:
     name: str
     holds: Property
     compiled: bool = False
+    exact: ClassVar[bool] = False
 
 
 MANY = 300_000  # elements: more than eager mode evaluates in one go
@@ -92,7 +95,7 @@ def layout_kept(subject: Subject, x: Tensor) -> float:
     value, gradient = subject.value(x), backward(subject.module, x, torch.ones_like(x))
     found: list[Tensor] = []
     expected: list[Tensor] = []
-    for what, place in _layouts():
+    for what, place in LAYOUTS.items():
         arranged = place(x)
         for got, flat in (
             (subject.module(arranged), value),
@@ -101,23 +104,19 @@ def layout_kept(subject: Subject, x: Tensor) -> float:
             if got.shape != arranged.shape:
                 raise BrokenError(f"{what}: {tuple(arranged.shape)} became {tuple(got.shape)}")
             if what != "with gaps" and got.stride() != arranged.stride():
-                raise BrokenError(
-                    f"{what}: {tuple(arranged.stride())} became {tuple(got.stride())}"
-                )
+                raise BrokenError(f"{what}: {arranged.stride()} became {got.stride()}")
             found.append(got.detach().flatten())
             expected.append(place(flat).flatten())
     return largest_error(torch.cat(found), torch.cat(expected))
 
 
-def _layouts() -> Iterator[tuple[str, Callable[[Tensor], Tensor]]]:
-    yield (
-        "channels_last",
-        lambda t: t[:24].reshape(1, 2, 3, 4).contiguous(memory_format=torch.channels_last),
-    )
-    yield "transposed", lambda t: t[:24].reshape(4, 6).t()
-    yield "with gaps", lambda t: t[:24].reshape(4, 6)[:, ::2]
-    yield "0-d", lambda t: t[0]
-    yield "empty", lambda t: t[:0].reshape(0, 3)
+LAYOUTS: dict[str, Runner] = {
+    "channels_last": lambda t: t[:24].reshape(1, 2, 3, 4).to(memory_format=torch.channels_last),
+    "transposed": lambda t: t[:24].reshape(4, 6).t(),
+    "with gaps": lambda t: t[:24].reshape(4, 6)[:, ::2],
+    "0-d": lambda t: t[0],
+    "empty": lambda t: t[:0].reshape(0, 3),
+}
 
 
 def _extremes(module: Runner, subject: Subject, x: Tensor) -> float:
@@ -136,10 +135,7 @@ def _extremes(module: Runner, subject: Subject, x: Tensor) -> float:
     true_value = lambda x: subject.value(x).double()
     slope = lambda x: backward(module, x, torch.ones_like(x))
     true_slope = lambda x: subject.derivative(x, torch.ones_like(x))
-    for what, function, definition in (
-        ("value", value, true_value),
-        ("slope", slope, true_slope),
-    ):
+    for what, function, definition in (("value", value, true_value), ("slope", slope, true_slope)):
         got, expected = function(finite), definition(finite)
         lost = ~got.isfinite() & expected.to(subject.dtype).isfinite()
         if lost.any():
@@ -155,17 +151,13 @@ def _extremes(module: Runner, subject: Subject, x: Tensor) -> float:
     return max(errors)
 
 
-@named("extremes")
-def extremes(subject: Subject, x: Tensor) -> float:
-    return _extremes(subject.module, subject, x)
+named("extremes")(lambda subject, x: _extremes(subject.module, subject, x))
 
 
 @named("compiled extremes", compiled=True)
 def compiled_extremes(subject: Subject, x: Tensor) -> float:
-    try:
-        return _extremes(torch.compile(subject.module, fullgraph=True), subject, x)
-    finally:
-        torch.compiler.reset()
+    with compiling(subject.module, fullgraph=True) as module:
+        return _extremes(module, subject, x)
 
 
 @named("exported extremes")
@@ -189,7 +181,7 @@ def _limit(values: Tensor) -> float | None:
 
 
 def _refused(subject: Subject, x: Tensor) -> None:
-    if not subject.is_pair:
+    if not isinstance(subject.module, SurrogateActivation):
         raise NotApplicableError("only pairs promise it")
     try:
         subject.module(x)
@@ -200,14 +192,8 @@ def _refused(subject: Subject, x: Tensor) -> None:
     raise BrokenError(f"{x.dtype} is taken")
 
 
-@named("integers refused")
-def integers_refused(subject: Subject, x: Tensor) -> None:
-    _refused(subject, x.to(torch.int64))
-
-
-@named("complex numbers refused")
-def complex_refused(subject: Subject, x: Tensor) -> None:
-    _refused(subject, x.to(torch.complex64))
+named("integers refused")(lambda subject, x: _refused(subject, x.to(torch.int64)))
+named("complex numbers refused")(lambda subject, x: _refused(subject, x.to(torch.complex64)))
 
 
 @named("compiled, dynamic shapes", compiled=True)
@@ -216,9 +202,8 @@ def dynamic_shapes(subject: Subject, x: Tensor) -> float:
 
     With a backend that adds no guards: inductor compiles reductions of some sizes anew.
     """
-    compiled = torch.compile(subject.module, fullgraph=True, dynamic=True, backend="aot_eager")
     errors = []
-    try:
+    with compiling(subject.module, fullgraph=True, dynamic=True, backend="aot_eager") as compiled:
         before = graphs_compiled()
         for size in (5, 7, MANY):
             many = x.repeat(size // len(x) + 1)[:size]
@@ -228,8 +213,6 @@ def dynamic_shapes(subject: Subject, x: Tensor) -> float:
             rule = partial(backward, subject.module) if subject.by_tensor else subject.derivative
             errors.append(largest_error(reported, rule(many, upstream)))
         graphs = graphs_compiled() - before
-    finally:
-        torch.compiler.reset()
     if graphs != 1:
         raise BrokenError(f"{graphs} graphs are compiled for three sizes")
     return max(errors)
@@ -246,15 +229,10 @@ def input_left_alone(subject: Subject, x: Tensor) -> None:
     module = subject.module
     given, upstream = x.clone(), upstream_for(x)
     kept = upstream.clone()
-
-    def inference(x: Tensor) -> None:
-        with torch.inference_mode():
-            module(x)
-
     for mode, run in (
         ("forward", lambda: module(given)),
         ("backward", lambda: backward(module, given, upstream)),
-        ("inference mode", lambda: inference(given)),
+        ("inference mode", torch.inference_mode()(lambda: module(given))),
         ("vmap", lambda: torch.func.vmap(module)(given.view(4, -1))),
     ):
         run()

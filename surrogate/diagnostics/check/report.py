@@ -89,10 +89,6 @@ def markdown(reports: Sequence[Report]) -> str:
     rows = [row for report in reports for row in report.rows]
     dtypes = list(dict.fromkeys(row.dtype for row in rows))
     modes = list(dict.fromkeys(row.mode for row in rows))
-    cells: dict[tuple[str, str], list[Row]] = {}
-    for report in reports:
-        for row in report.rows:
-            cells.setdefault((report.subject, row.mode), []).append(row)
     header = ["mode", *VERDICTS, *(f"largest error, {short(dtype)}" for dtype in dtypes)]
     summary = [header]
     for mode in modes:
@@ -104,18 +100,20 @@ def markdown(reports: Sequence[Report]) -> str:
         ]
         figures = ["" if error is None else f"{error:.0e}" for error in errors]
         summary.append([mode, *(str(counts[verdict]) for verdict in VERDICTS), *figures])
-    matrix = [["", *modes]]
-    for report in reports:
-        matrix.append(
-            [report.subject, *(_worst(cells.get((report.subject, mode), [])) for mode in modes)]
-        )
+    matrix = [[report.subject, *(_worst(report, mode) for mode in modes)] for report in reports]
     return "\n\n".join(
-        [f"{count(rows)}.", markdown_table(summary), markdown_table(matrix), _notes(reports)]
+        [
+            f"{count(rows)}.",
+            markdown_table(summary),
+            markdown_table([["", *modes], *matrix]),
+            _notes(reports),
+        ]
     )
 
 
-def _worst(rows: Sequence[Row]) -> str:
-    return max((row.verdict for row in rows), key=VERDICTS.index, default="")
+def _worst(report: Report, mode: str) -> str:
+    found = (row.verdict for row in report.rows if row.mode == mode)
+    return max(found, key=VERDICTS.index, default="")
 
 
 def _notes(reports: Sequence[Report]) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
@@ -17,17 +18,12 @@ from surrogate.core.messages import name_of
 from surrogate.core.numbers import Learnable
 from surrogate.core.parts import rebuilt
 from surrogate.functions.base import Function
-from surrogate.models.named import named_pairs
-from surrogate.pair import SurrogateActivation
+from surrogate.pair import SurrogateActivation, named_pairs
 
 Rule = Callable[[Tensor, Tensor], Tensor]  # (x, grad_output) → grad_input
 
-STENCIL = (
-    (-2, 1 / 12),
-    (-1, -2 / 3),
-    (1, 2 / 3),
-    (2, -1 / 12),
-)  # d/dx, of fourth order in the step
+# d/dx, of fourth order in the step.
+STENCIL = ((-2, 1 / 12), (-1, -2 / 3), (1, 2 / 3), (2, -1 / 12))
 STEP = 1e-3
 
 POINTS = 32
@@ -69,10 +65,6 @@ class Subject:
         elif original.training:
             original = copy.deepcopy(original)
         return cls(_with_single_numbers(original.eval()), original, dtype, reference)
-
-    @property
-    def is_pair(self) -> bool:
-        return isinstance(self.module, SurrogateActivation)
 
     @property
     def upstream_dependent(self) -> bool:
@@ -120,8 +112,8 @@ class Subject:
             NotApplicableError: the order is above 2, and the definition has no formula.
         """
         x, upstream = x.detach().double(), upstream.detach().double()
-        rule = self._rule()
-        if rule is None:
+        rule = self.reference or getattr(self.in_double(), "reported_gradient", None)
+        if rule is None:  # it is no pair
             return self._reported(x, upstream, order)
         x.requires_grad_()
         result = rule(x, upstream)
@@ -140,14 +132,6 @@ class Subject:
         """The derivative of each row of x by itself, times the upstream gradient."""
         rows = zip(x, upstream, strict=True)
         return torch.stack([self.derivative(each, of_row) for each, of_row in rows])
-
-    def _rule(self) -> Rule | None:
-        if self.reference is not None:
-            return self.reference
-        module = self.in_double()
-        if not isinstance(module, SurrogateActivation):
-            return None
-        return module.reported_gradient
 
     def _reported(self, x: Tensor, upstream: Tensor, order: int) -> Tensor:
         """By eager backward, and by differences of it."""
@@ -214,6 +198,16 @@ class _Call(nn.Module):
 
     def __repr__(self) -> str:
         return name_of(self.function)
+
+
+@contextmanager
+def compiling(function: Callable[..., Tensor], **options: Any) -> Iterator[Any]:
+    """The compiled function; then all that was compiled is forgotten, as torch limits how often
+    the same lines are compiled anew."""
+    try:
+        yield torch.compile(function, **options)
+    finally:
+        torch.compiler.reset()
 
 
 def backward(function: Callable[[Tensor], Tensor], x: Tensor, upstream: Tensor) -> Tensor:

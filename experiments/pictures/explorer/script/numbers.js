@@ -41,7 +41,7 @@ function phase(x, period) {
   return part < 0.5 ? part : part - 1;
 }
 
-/** Scatter 32 bits so that each depends on all: lowbias32 (surrogate/derivatives/noise.py). */
+/** Scatter 32 bits so that each depends on all: lowbias32 (surrogate/derivatives/stochastic.py). */
 function mixed(bits) {
   bits = Math.imul(bits ^ (bits >>> 16), 0x7feb352d);
   bits = Math.imul(bits ^ (bits >>> 15), 0x846ca68b);

@@ -23,9 +23,8 @@ class Kernel(Part, register=False):
 
     reach: ClassVar[float]  # beyond reach · width the area is below the rounding of float64
     peak: ClassVar[float]  # width · k(0)
-    nodes_per_width: ClassVar[int] = (
-        64  # for linear interpolation between nodes; more if the density has corners
-    )
+    # For linear interpolation between nodes; more if the density has corners.
+    nodes_per_width: ClassVar[int] = 64
 
     def density(self, u: Tensor) -> Tensor:
         """k(u)."""
@@ -39,24 +38,20 @@ class Kernel(Part, register=False):
         """∫ k(u) cos(frequency · u) du: by which factor a wave is damped."""
         return self.damping(like.new_ones(()) * (frequency * self.width))
 
-    @staticmethod
     @abstractmethod
-    def shape(v: Tensor) -> Tensor:
+    def shape(self, v: Tensor) -> Tensor:
         """The density for width 1."""
 
-    @staticmethod
     @abstractmethod
-    def area(v: Tensor) -> Tensor:
+    def area(self, v: Tensor) -> Tensor:
         """Its integral from −∞ to v."""
 
-    @staticmethod
     @abstractmethod
-    def damping(frequency: Tensor) -> Tensor:
+    def damping(self, frequency: Tensor) -> Tensor:
         """Its Fourier transform (angular frequency)."""
 
-    @staticmethod
     @abstractmethod
-    def radius(level: float) -> float:
+    def radius(self, level: float) -> float:
         """The v ≥ 0 at which the density has fallen to level · density(0), 0 < level ≤ 1."""
 
 
@@ -66,20 +61,16 @@ class Box(Kernel):
     reach = 0.5
     peak = 1.0
 
-    @staticmethod
-    def shape(v: Tensor) -> Tensor:
+    def shape(self, v: Tensor) -> Tensor:
         return nan_where_nan(v, below(v.abs(), 0.5))
 
-    @staticmethod
-    def area(v: Tensor) -> Tensor:
+    def area(self, v: Tensor) -> Tensor:
         return (v + 0.5).clamp(0, 1)
 
-    @staticmethod
-    def damping(frequency: Tensor) -> Tensor:
+    def damping(self, frequency: Tensor) -> Tensor:
         return torch.sinc(frequency / (2 * math.pi))
 
-    @staticmethod
-    def radius(level: float) -> float:
+    def radius(self, level: float) -> float:
         return 0.5
 
 
@@ -91,21 +82,17 @@ class Triangle(Kernel):
     peak = 1.0
     nodes_per_width = 1024
 
-    @staticmethod
-    def shape(v: Tensor) -> Tensor:
+    def shape(self, v: Tensor) -> Tensor:
         return (1 - v.abs()).clamp(min=0)
 
-    @staticmethod
-    def area(v: Tensor) -> Tensor:
+    def area(self, v: Tensor) -> Tensor:
         v = v.clamp(-1, 1)
         return 0.5 + v - 0.5 * v * v.abs()
 
-    @staticmethod
-    def damping(frequency: Tensor) -> Tensor:
-        return Box.damping(frequency) ** 2
+    def damping(self, frequency: Tensor) -> Tensor:
+        return torch.sinc(frequency / (2 * math.pi)) ** 2
 
-    @staticmethod
-    def radius(level: float) -> float:
+    def radius(self, level: float) -> float:
         return 1 - level
 
 
@@ -115,20 +102,16 @@ class Gaussian(Kernel):
     reach = 8.5
     peak = 1 / math.sqrt(2 * math.pi)
 
-    @staticmethod
-    def shape(v: Tensor) -> Tensor:
+    def shape(self, v: Tensor) -> Tensor:
         return torch.exp(-0.5 * v * v) * Gaussian.peak
 
-    @staticmethod
-    def area(v: Tensor) -> Tensor:
+    def area(self, v: Tensor) -> Tensor:
         return 0.5 * torch.erfc(-v / math.sqrt(2))
 
-    @staticmethod
-    def damping(frequency: Tensor) -> Tensor:
+    def damping(self, frequency: Tensor) -> Tensor:
         return torch.exp(-0.5 * frequency**2)
 
-    @staticmethod
-    def radius(level: float) -> float:
+    def radius(self, level: float) -> float:
         return math.sqrt(-2 * math.log(level))
 
 
@@ -138,22 +121,17 @@ class Logistic(Kernel):
     reach = 40.0
     peak = 0.25
 
-    @staticmethod
-    def shape(v: Tensor) -> Tensor:
-        s = torch.sigmoid(v)
-        return s * torch.sigmoid(-v)
+    def shape(self, v: Tensor) -> Tensor:
+        return torch.sigmoid(v) * torch.sigmoid(-v)
 
-    @staticmethod
-    def area(v: Tensor) -> Tensor:
+    def area(self, v: Tensor) -> Tensor:
         return torch.sigmoid(v)
 
-    @staticmethod
-    def damping(frequency: Tensor) -> Tensor:
+    def damping(self, frequency: Tensor) -> Tensor:
         angle = math.pi * frequency
         return angle / torch.sinh(angle)
 
-    @staticmethod
-    def radius(level: float) -> float:
+    def radius(self, level: float) -> float:
         return 2 * math.acosh(1 / math.sqrt(level))
 
 
