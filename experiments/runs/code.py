@@ -1,9 +1,10 @@
-"""The code that computes a pair, as a digest: another formula changes it, another comment doesn't."""
+"""The digest of the code that computes a pair: a formula changes it, a comment does not."""
 
 from __future__ import annotations
 
 import ast
 import hashlib
+import inspect
 import sys
 from collections.abc import Iterable
 from functools import cache
@@ -37,7 +38,7 @@ def code_of(pair: SurrogateActivation, files: Iterable[bytes] = ()) -> str:
     collect(("surrogate.core.report", "report"), found)
     for each in (pair.function, pair.derivative):
         for _, part in walk(each):
-            for kind in type(part).__mro__:
+            for kind in inspect.getmro(type(part)):
                 collect((kind.__module__, kind.__name__), found)
     texts = [f"{module}.{name}: {text}" for (module, name), text in sorted(found.items())]
     texts += [as_code(ast.parse(content)) for content in files]
@@ -84,7 +85,15 @@ def as_code(tree: ast.AST) -> str:
     """A tree as text without its docstrings."""
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
-        if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
-            if isinstance(body[0].value, ast.Constant) and isinstance(body[0].value.value, str):
-                body[0] = ast.Pass()
+        if isinstance(body, list) and body and is_text(body[0]):
+            body[0] = ast.Pass()
     return ast.dump(tree)
+
+
+def is_text(node: ast.AST) -> bool:
+    """Whether a statement is nothing but a text, such as a docstring."""
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -162,9 +163,10 @@ class GELU(Function):
     straight_outside: ClassVar[Any] = (-10.0, 10.0)
 
     def value(self, x: Tensor) -> Tensor:
-        if torch.compiler.is_compiling() and not is_exporting():
-            # Compiled, x · (1 + erf(x / √2)) / 2 overflows nowhere; at −∞ it would be −∞ · 0.
-            return F.gelu(x.clamp(min=-100), approximate=self.approximate)
+        if self.approximate == "none" and torch.compiler.is_compiling() and not is_exporting():
+            # Spelled out it overflows nowhere, but at −∞ it would be −∞ · 0.
+            x = x.clamp(min=-100)
+            return 0.5 * x * (1 + torch.erf(x * math.sqrt(0.5)))
         return identity_above(100.0, lambda x: F.gelu(x, approximate=self.approximate), x)
 
     def slope(self, x: Tensor) -> Tensor:

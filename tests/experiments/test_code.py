@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import json
 from pathlib import Path
 
@@ -23,9 +24,8 @@ USED = {
 def test_the_code_of_a_pair_is_its_formulas_and_what_they_use(name: str) -> None:
     pair = surrogate.get(name)
     found: dict[tuple[str, str], str] = {}
-    parts: tuple[object, ...] = (pair.function, pair.derivative)
-    for part in parts:
-        for kind in type(part).__mro__:
+    for part in (pair.function, pair.derivative):
+        for kind in inspect.getmro(type(part)):
             collect((kind.__module__, kind.__name__), found)
     assert USED[name] <= found.keys()
     assert not any("messages" in module or module.endswith("text") for module, _ in found)
