@@ -423,7 +423,7 @@ def test_the_command(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "matrix.md"
-    arguments = ["cantor2", "sign_ste", "--no-compile", "--markdown", str(file)]
+    arguments = ["cantor2", "sign_ste", "--no_compile", "--markdown", str(file)]
     assert command.main(arguments) == 0
     assert "right 0e+00" in capsys.readouterr().out
     text = file.read_text(encoding="utf-8")
@@ -440,14 +440,14 @@ def test_the_command(
 
     monkeypatch.setattr(command, "names", lambda: ["lie"])
     monkeypatch.setattr(command, "get", lambda text: off(d.Constant()))
-    assert command.main(["--all", "--no-compile", "--markdown", str(file)]) == 1
+    assert command.main(["--all", "--no_compile", "--markdown", str(file)]) == 1
     assert "backward, torch.float64: WRONG 1e-02" in capsys.readouterr().out
     assert "| backward | 1 | 0 | 0 | 3 | 0 |" in file.read_text(encoding="utf-8")
 
 
 def test_python_m() -> None:
     arguments = [sys.executable, "-W", "error::RuntimeWarning", "-m", "surrogate.check"]
-    done = subprocess.run([*arguments, "linear", "--no-compile"], capture_output=True, text=True)
+    done = subprocess.run([*arguments, "linear", "--no_compile"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "RuntimeWarning" not in done.stderr
     assert callable(surrogate.check)

@@ -26,6 +26,7 @@ import torch
 from torch import Tensor
 
 import surrogate
+from experiments.runs.provenance import commit
 from surrogate.diagnostics.check import Report, Row
 from surrogate.diagnostics.check.report import markdown, markdown_table
 
@@ -106,16 +107,27 @@ PEERS = (
 )
 
 
+OLDEST = """## The oldest torch
+
+Under torch 2.11, `python -m surrogate.check --all` finds no cell wrong. Its compiler cannot do the
+following, and an error says so:
+
+- a function or slope with a look-up table (Cantor, Perlin noise, a blurred staircase) under
+  `torch.compile` and `surrogate.fuse`: tables are constants of the graph from torch 2.12 on;
+- `Noisy` under `vmap`, compiled or not: torch 2.11 has no batching rule for `aten::view.dtype`.
+"""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit code: 1 if a pair of ours is wrong anywhere."""
     parser = argparse.ArgumentParser(prog="python -m experiments.peers", allow_abbrev=False)
     parser.add_argument("-o", "--output", type=Path, required=True, help="the Markdown file")
-    parser.add_argument("--acts", nargs="+", default=surrogate.names(), help="pairs; default: all")
-    parser.add_argument("--no-compile", action="store_true", help="leave out the compiled modes")
+    parser.add_argument("--act", nargs="+", default=surrogate.names(), help="pairs; default: all")
+    parser.add_argument("--no_compile", action="store_true", help="leave out the compiled modes")
     parser.add_argument("--workers", type=int, default=1, help="processes that share the cores")
     given = parser.parse_args(arguments)
     reports = []
-    for report in checked(given.acts, given.workers, compiled=not given.no_compile):
+    for report in checked(given.act, given.workers, compiled=not given.no_compile):
         reports.append(report)
         print(f"{report.subject}: {'ok' if report.ok else 'NOT ok'}", flush=True)
     given.output.parent.mkdir(parents=True, exist_ok=True)
@@ -146,7 +158,7 @@ def document(reports: Sequence[Report]) -> str:
     return f"""# Correctness
 
 Written by `python -m experiments.peers -o docs/correctness.md` with torch {torch.__version__},
-Python {platform.python_version()}, on a CPU. The modes, tolerances and verdicts are those of
+Python {platform.python_version()}, on a CPU, at commit {commit() or "unknown"}. The modes, tolerances and verdicts are those of
 `surrogate.check`:
 
 - **right**: within the tolerance of the dtype of the definition in float64;
@@ -168,7 +180,8 @@ A spike with a bell-shaped surrogate gradient in each package, held to the deriv
 eager backward reports in float64.
 
 {side_by_side(PEERS)}
-"""
+
+{OLDEST}"""
 
 
 def side_by_side(peers: Sequence[Peer]) -> str:

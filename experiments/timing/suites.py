@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit code."""
     parser = argparse.ArgumentParser(prog="python -m experiments.benchmark", allow_abbrev=False)
     parser.add_argument("--suites", nargs="+", choices=SUITES, default=list(SUITES))
-    parser.add_argument("--acts", nargs="+", choices=surrogate.names(), help="default: all")
+    parser.add_argument("--act", nargs="+", choices=surrogate.names(), help="default: all")
     parser.add_argument("--quick", action="store_true", help="a few pairs, a few rounds")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("-o", "--output", type=Path, help="the JSON file")
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.device.startswith("cuda") and not torch.cuda.is_available():
         print("no GPU here", file=sys.stderr)
         return 2
-    acts = tuple(given.acts or (QUICK if given.quick else surrogate.names()))
+    acts = tuple(given.act or (QUICK if given.quick else surrogate.names()))
     settings = Settings(acts, 5 if given.quick else 7, given.quick, torch.device(given.device))
     started = time.perf_counter()
     found: dict[str, list[Any]] = {}

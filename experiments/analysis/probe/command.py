@@ -33,14 +33,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     option = parser.add_argument
     option("runs", type=Path, nargs="+", help="runs that were made with --probe true, or folders")
     option("-o", "--output", type=Path, required=True, metavar="DIR", help="for the figures")
-    option("--acts", nargs="+", metavar="NAME", help="these activations only, in this order")
+    option("--act", nargs="+", metavar="NAME", help="these activations only, in this order")
     option("--figures", nargs="+", choices=FIGURES, default=FIGURES, help="which (all)")
     given = parser.parse_args(arguments)
     runs, problems = read(given.runs)
-    if given.acts:
+    if given.act:
         groups = by_act(runs)
-        problems += [f"no run of {act}" for act in given.acts if act not in groups]
-        runs = [run for act in given.acts for run in groups.get(act, [])]
+        problems += [f"no run of {act}" for act in given.act if act not in groups]
+        runs = [run for act in given.act for run in groups.get(act, [])]
     for problem in problems:
         print(f"error: {problem}", file=sys.stderr)
     if not runs:

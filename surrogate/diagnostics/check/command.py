@@ -1,7 +1,7 @@
 """The command of the self-check.
 
     python -m surrogate.check cantor2 "ReLU() / Blurred(width=0.3)"
-    python -m surrogate.check --all --no-compile --markdown correctness.md
+    python -m surrogate.check --all --no_compile --markdown correctness.md
 
 The exit code is 0 if no cell is wrong or an error, 1 if one is, 2 for a command that can't be read.
 """
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("pairs", nargs="*", help="names of the catalogue, or Function / Derivative")
     parser.add_argument("--all", action="store_true", help="the whole catalogue")
-    parser.add_argument("--no-compile", action="store_true", help="leave out the compiled modes")
+    parser.add_argument("--no_compile", action="store_true", help="leave out the compiled modes")
     parser.add_argument("--markdown", type=Path, help="write the matrix to this file")
     given = parser.parse_args(arguments)
     texts = [*given.pairs, *(names() if given.all else [])]
