@@ -158,8 +158,8 @@ def document(reports: Sequence[Report]) -> str:
     return f"""# Correctness
 
 Written by `python -m experiments.peers -o docs/correctness.md` with torch {torch.__version__},
-Python {platform.python_version()}, on a CPU, at commit {commit() or "unknown"}. The modes, tolerances and verdicts are those of
-`surrogate.check`:
+Python {platform.python_version()}, on a CPU, at commit {commit() or "unknown"}. The modes,
+tolerances and verdicts are those of `surrogate.check`:
 
 - **right**: within the tolerance of the dtype of the definition in float64;
 - **refuses**: an error that says why;
