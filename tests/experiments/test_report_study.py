@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import itertools
 import math
 import statistics as python_statistics
 from collections.abc import Sequence
@@ -18,19 +17,11 @@ from hypothesis import strategies as st
 
 from experiments.analysis import report
 from experiments.analysis.report import study
-from experiments.analysis.report.statistics import (
-    Difference,
-    bootstrap,
-    difference,
-    groups,
-    standings,
-    tail,
-)
+from experiments.analysis.report.inference import Difference, interval_of
+from experiments.analysis.report.statistics import Standing, difference, groups, standings
 from experiments.analysis.report.study import StudyTable, as_csv
 from experiments.common.files import write_json
 from experiments.training.metrics import write_metrics
-
-values = st.lists(st.floats(-10, 10), min_size=2, max_size=5)
 
 
 def made(
@@ -72,83 +63,37 @@ def seeds(act: str, losses: Sequence[float | None], **rest: Any) -> list[dict[st
     return [made(act, seed, loss, **rest) for seed, loss in enumerate(losses)]
 
 
-@given(values)
-def test_the_interval_is_that_of_all_resamples(sample: list[float]):
-    """With five values 3.06 of 3,125 resamples are below it: all of the least, four and another."""
-    n = len(sample)
-    interval = bootstrap(sample)
-    means = sorted(sum(each) / n for each in itertools.product(sample, repeat=n))
-    assert interval == pytest.approx(np.quantile(means, [tail(n), 1 - tail(n)]), abs=1e-9)
-    if n == 5:
-        least, second, *_, most_but_one, most = sorted(sample)
-        ends = [(4 * least + second) / 5, (4 * most + most_but_one) / 5]
-        assert interval == pytest.approx(ends, abs=0.1 * (most - least) + 1e-9)
+def found_of(results: Sequence[dict[str, Any]], **rest: str) -> dict[str, Standing]:
+    metric = rest.get("metric", "test_loss")
+    return {each.group.act: each for each in standings(results, "linear", metric)}
 
 
-@given(st.lists(st.floats(-10, 10), min_size=6, max_size=8))
-def test_the_interval_of_many_values_is_that_of_random_resamples(sample: list[float]):
-    """Held against ten times as many others: within 5 deviations of the share below a limit."""
-    interval = bootstrap(sample)
-    assert interval is not None
-    share = tail(n := len(sample))
-    others = np.random.default_rng(1).integers(n, size=(100_000, n))
-    means = np.sort(np.asarray(sample)[others].mean(axis=1))
-    slack, tolerance = 1e-9, 5 * math.sqrt(1.1 * share / 10_000)
-    for limit, below in zip(interval, (share, 1 - share), strict=True):
-        low = means[max(0, math.floor((below - tolerance) * len(means)))]
-        high = means[min(len(means) - 1, math.ceil((below + tolerance) * len(means)))]
-        assert low - slack <= limit <= high + slack
+def difference_of(results: Sequence[dict[str, Any]], act: str = "relu") -> Difference:
+    found = found_of(results)[act].difference
+    assert found is not None
+    return found
 
 
-@pytest.mark.parametrize(("n", "student"), [(5, 2.7764), (6, 2.5706), (11, 2.2281), (31, 2.0423)])
-def test_the_tail_is_wider_for_few_values(n: int, student: float):
-    """Against Student's quantiles from a table, and a normal tail by the error function."""
-    expected = math.erfc(student * math.sqrt(n / (n - 1) / 2)) / 2
-    assert tail(n) == pytest.approx(expected, rel=0.1)
-    assert tail(10**6) == pytest.approx(0.025, rel=1e-4)
-
-
-def test_the_interval_of_five_values_holds_the_mean_as_often_as_is_said():
-    """Nine times in ten, where 2.5 % at each end would do so in 83 % of the samples."""
-    samples = np.random.default_rng(0).normal(size=(2000, 5))
-    intervals = [bootstrap(sample.tolist()) for sample in samples]
-    held = np.mean([each is not None and each[0] <= 0 <= each[1] for each in intervals])
-    assert 0.92 - 0.02 < held < 0.92 + 0.02  # a deviation is 0.006
-
-
-@given(values, st.floats(0.1, 10), st.floats(-5, 5))
-def test_the_interval_moves_and_stretches_with_the_values(
-    sample: list[float], scale: float, shift: float
-):
-    moved = bootstrap([scale * value + shift for value in sample])
-    interval = bootstrap(sample)
-    assert interval is not None
-    assert moved == pytest.approx([scale * limit + shift for limit in interval], abs=1e-9)
-    assert bootstrap(sample) == interval  # and it is the same each time
-
-
-def test_a_single_seed_has_no_interval():
-    assert bootstrap([0.5]) is None
-    found = standings([made("linear", 0, 0.2), made("relu", 0, 0.1)], "linear", "test_loss")
-    (relu, linear) = found
-    assert linear.difference is None
-    assert relu.difference == Difference((0.1 - 0.2,), 0.1 - 0.2, None)
-    assert relu.difference is not None
-    assert not relu.difference.settled
+def test_a_single_seed_has_a_difference_and_no_word():
+    results = [made("linear", 0, 0.2), made("relu", 0, 0.1)]
+    assert found_of(results)["linear"].difference is None
+    found = difference_of(results)
+    assert found.values == {0: 0.1 - 0.2}
+    assert found.judgement is None
 
 
 @given(st.lists(st.tuples(*[st.floats(0.1, 1)] * 2), min_size=2, max_size=8))
 def test_means_deviations_and_paired_differences(pairs: list[tuple[float, float]]):
     results = seeds("linear", [a for a, _ in pairs]) + seeds("relu", [b for _, b in pairs])
-    by_act = {each.group.act: each for each in standings(results, "linear", "test_loss")}
+    by_act = found_of(results)
     for act, losses in zip(("linear", "relu"), zip(*pairs, strict=True), strict=True):
-        group = by_act[act].group
-        assert group.mean == pytest.approx(python_statistics.fmean(losses))
-        assert group.deviation == pytest.approx(python_statistics.stdev(losses), abs=1e-12)
-    found = by_act["relu"].difference
-    assert found is not None
-    assert found.values == tuple(b - a for a, b in pairs)
-    assert found.interval == bootstrap(found.values)
+        sample = by_act[act].group.sample
+        assert sample.mean == pytest.approx(python_statistics.fmean(losses))
+        assert sample.deviation == pytest.approx(python_statistics.stdev(losses), abs=1e-12)
+    found = difference_of(results)
+    assert found.values == {seed: b - a for seed, (a, b) in enumerate(pairs)}
+    assert found.margin == pytest.approx(python_statistics.fmean(a for a, _ in pairs) / 50)
+    assert (found.judgement is None) == (len(pairs) < 6)
 
 
 def test_only_seeds_that_both_have_are_paired():
@@ -157,12 +102,33 @@ def test_only_seeds_that_both_have_are_paired():
         *seeds("relu", [None, 0.9, 0.4, 0.4]),
         made("relu", 9, 0.1),
     ]
-    linear, relu = groups(results, "test_loss")
-    found = difference(relu, linear)
-    assert found is not None
-    assert found.values == pytest.approx((0.1, 0.2))
-    assert relu.counts == {"finished": 4, "diverged": 1}
-    assert difference(groups([made("relu", 7, 0.1)], "test_loss")[0], linear) is None
+    found = difference_of(results)
+    assert found.values == {2: pytest.approx(0.1), 3: pytest.approx(0.2)}
+    assert found.seeds == 4
+    by_act = found_of(results)
+    assert by_act["relu"].group.counts == {"finished": 4, "diverged": 1}
+    apart = found_of([made("relu", 7, 0.1), made("linear", 0, 0.1)])
+    assert difference(apart["relu"], apart["linear"]) is None
+    notes = StudyTable.of(results, "linear", "test_loss").notes
+    assert notes[-1] == "Differences are of the seeds at which both finished: relu 2 of 4."
+
+
+def test_the_correction_is_for_the_rows_of_the_table():
+    """The differences ± 1, with 1 ± 0.2 as their mean ± error: p is 0.0041, at 5 degrees."""
+    base = [0.3] * 6
+    shift = 0.2 * math.sqrt(6 * 5 / 6)
+    relu = [0.3 + 0.01 * (1 + shift * sign) for sign in (1, -1) * 3]
+    rows = [*seeds("linear", base), *seeds("relu", relu)]
+    for others, word in ((0, "worse"), (11, "worse"), (12, "open"), (20, "open")):
+        noise = [
+            result
+            for index in range(others)
+            for result in seeds(f"act{index}", [0.3 + 0.01 * (-1) ** seed for seed in range(6)])
+        ]
+        judgement = difference_of(rows + noise).judgement
+        assert judgement is not None
+        assert judgement.level == pytest.approx(0.05 / (others + 1))
+        assert judgement.word == word
 
 
 def test_only_the_same_settings_are_compared():
@@ -174,11 +140,8 @@ def test_only_the_same_settings_are_compared():
         *seeds("relu", [0.4, 0.4], config=wide),
         *seeds("gelu", [0.3, 0.3], config=annealed),
     ]
-    found = {each.group.act: each.difference for each in standings(results, "linear", "test_loss")}
-    assert found["relu"] is not None
-    assert found["relu"].mean == pytest.approx(-0.1)
-    assert found["gelu"] is not None
-    assert found["gelu"].mean == pytest.approx(0.1)
+    assert difference_of(results).mean == pytest.approx(-0.1)
+    assert difference_of(results, "gelu").mean == pytest.approx(0.1)
 
 
 def test_the_learning_rate_is_chosen_on_validation_images_and_only_then_by_their_number():
@@ -192,93 +155,185 @@ def test_the_learning_rate_is_chosen_on_validation_images_and_only_then_by_their
     found = standings(results, "none", "test_loss")
     assert [(each.group.act, each.group.lr) for each in found] == [("relu", 0.2), ("gelu", 0.2)]
     lines = StudyTable.of(results, "none", "test_loss").text().splitlines()
-    assert lines[1].endswith("  at 0.3: 1 diverged")
-    assert lines[2].endswith("  1 diverged; at 0.1: 2 diverged")
+    assert lines[1].endswith("  at 0.3: 1 of 2 diverged")
+    assert lines[2].endswith("  1 of 2 diverged; at 0.1: 2 of 2 diverged")
+
+
+def test_the_best_learning_rate_at_the_edge_of_its_grid_is_marked():
+    for best, mark in ((0.1, "0.1 (edge)"), (0.2, "0.2"), (0.3, "0.3 (edge)")):
+        results = [made("relu", 0, abs(lr - best) + 0.1, lr=lr) for lr in (0.1, 0.2, 0.3)]
+        table = StudyTable.of(results, "none", "test_loss")
+        assert table.rows[0][1] == mark
+        assert any("may lie beyond" in note for note in table.notes) == ("edge" in mark)
+
+
+def test_a_learning_rate_is_judged_at_seeds_that_did_not_choose_it():
+    """The first three choose 0.1, on the validation images, and all seeds would choose 0.2."""
+    other = seeds("relu", [0.2] * 3 + [0.4] * 6, lr=0.1)
+    better = seeds("relu", [0.3] * 9, lr=0.2)
+    linear = seeds("linear", [0.3] * 9)
+    found = found_of([*linear, *other, *better])["relu"]
+    assert found.group.lr == 0.1
+    assert found.difference is not None
+    assert [*found.difference.values] == [3, 4, 5, 6, 7, 8]
+    assert found.difference.judgement is not None
+    assert found.difference.judgement.word == "worse"
+    for left in (1, 3, 9):  # seeds of 0.2: where six are left of 0.1, all that both have choose
+        found = found_of([*linear, *other, *better[:left]])["relu"]
+        assert found.difference is not None
+        assert (found.group.lr, min(found.difference.values)) == (0.1, min(left, 3))
+    found = found_of([*linear, *other[:8], *better[:8]])["relu"]
+    assert (found.group.lr, len(found.group.results)) == (0.2, 8)  # too few for both: all choose
+    assert found.difference is not None
+    assert found.difference.judgement is None
+    table = StudyTable.of([*linear, *other[:8], *better[:8]], "linear", "test_loss")
+    assert "verdict" not in table.header
+    assert any(note.startswith("There is no verdict where") for note in table.notes)
+
+
+def test_what_was_chosen_by_chance_is_not_judged_to_be_better():
+    """Three rates are as good as the baseline; the best at nine seeds is 0.28 deviations better."""
+    source = np.random.default_rng(0)
+    fresh, same, words = [], [], []
+    for _ in range(300):
+        losses = source.normal(10.0, 1.0, size=(4, 9))
+        rates = [seeds("relu", own.tolist(), lr=lr) for lr, own in enumerate(losses[1:], 1)]
+        results = [*seeds("linear", losses[0].tolist()), *(each for own in rates for each in own)]
+        found = difference_of(results)
+        fresh.append(found.mean)
+        same.append(losses[1:].mean(1).min() - losses[0].mean())
+        assert found.judgement is not None
+        words.append(found.judgement.word in ("better", "worse"))
+    error = math.sqrt(2 / 6 / len(fresh))
+    assert abs(np.mean(fresh)) < 3 * error < 0.15 < -np.mean(same)
+    assert np.mean(words) < 0.05 + 3 * math.sqrt(0.05 / len(words))
 
 
 def test_an_accuracy_is_better_the_higher():
     def scores(act: str, values: Sequence[float], lr: float) -> list[dict[str, Any]]:
+        kind = "classifier"
         return [
-            made(act, seed, 0.1, lr=lr, test_accuracy=value, val_accuracy=value)
+            made(act, seed, 0.1, lr, test_accuracy=value, val_accuracy=value, experiment=kind)
             for seed, value in enumerate(values)
         ]
 
     results = [
-        *scores("linear", [0.5, 0.51, 0.5, 0.5, 0.5], 0.1),
-        *scores("relu", [0.8, 0.8, 0.81, 0.82, 0.8], 0.1),
-        *scores("relu", [0.6, 0.6, 0.6, 0.6, 0.6], 0.2),
-        *scores("gelu", [0.4, 0.4, 0.41, 0.42, 0.4], 0.1),
+        *scores("linear", [0.5, 0.51, 0.5, 0.5, 0.5, 0.49], 0.1),
+        *scores("relu", [0.8, 0.8, 0.81, 0.82, 0.8, 0.8], 0.1),
+        *scores("gelu", [0.4, 0.4, 0.41, 0.42, 0.4, 0.4], 0.1),
     ]
-    lines = StudyTable.of(results, "linear", "test_accuracy").text().splitlines()
-    assert lines[0].split("  ")[0] == "activation"
-    assert "test accuracy: mean ± sd" in lines[0]
-    cells = [line.split() for line in lines[1:4]]
-    assert [(line[0], line[1], line[-1]) for line in cells] == [
-        ("relu", "0.1", "better"), ("linear", "0.1", "–"), ("gelu", "0.1", "worse"),
+    table = StudyTable.of(results, "linear", "test_accuracy")
+    assert table.header[:3] == ("activation", "runs", "test accuracy: mean ± sd")
+    assert [(row[0], row[-1]) for row in table.rows] == [
+        ("relu", "better"), ("linear", "–"), ("gelu", "worse"),
     ]  # fmt: skip
+    several = [*results, *scores("relu", [0.9] * 3, 0.2), *scores("relu", [0.6] * 3, 0.3)]
+    assert found_of(several, metric="test_accuracy")["relu"].group.lr == 0.2
+
+
+@pytest.mark.parametrize(
+    ("metric", "first"),
+    [("images_per_second", "relu"), ("seconds", "linear"), ("epochs", "linear"),
+     ("best_epoch", "linear"), ("test_loss", "linear"), ("test_hits", "relu"),
+     ("test_accuracy_loss", "relu")],
+)  # fmt: skip
+def test_every_metric_knows_its_direction(metric: str, first: str):
+    """Also those of an experiment that is not registered, of which the result says what it is."""
+    measured = {"metrics": ["loss", "hits", "accuracy_loss"], "unit": "loss", "best_by": "hits"}
+    results = [
+        made(act, seed, 0.1, **{metric: value + seed / 100, "measured": measured})
+        for act, value in (("linear", 1.0), ("relu", 2.0))
+        for seed in range(6)
+    ]
+    found = standings(results, "linear", metric)
+    assert found[0].group.act == first
+    word = "better" if first == "relu" else "worse"
+    assert dict(zip(["linear", "relu"], [None, word], strict=True)) == {
+        each.group.act: each.difference and each.difference.judgement and
+        each.difference.judgement.word for each in found
+    }  # fmt: skip
 
 
 STUDY = [
-    *seeds("linear", [0.2, 0.21, 0.2, 0.22, 0.2]),
-    *seeds("relu", [0.1, 0.11, 0.1, 0.12, 0.1]),
-    *seeds("gelu", [0.3, 0.1, 0.2, 0.3, 0.15]),
-    *seeds("sign_ste", [0.9, 0.91, None, 0.9, 0.92]),
+    *seeds("linear", [0.2, 0.21, 0.2, 0.22, 0.2, 0.2]),
+    *seeds("relu", [0.1, 0.11, 0.1, 0.12, 0.1, 0.1]),
+    *seeds("gelu", [0.3, 0.1, 0.2, 0.3, 0.15, 0.2]),
+    *seeds("trelu", [0.201, 0.211, 0.201, 0.219, 0.199, 0.198]),
+    *seeds("sign_ste", [0.9, 0.91, None, 0.9, 0.92, 0.9]),
     *seeds("bad", [None] * 4),
     made("bad", 4, None, status="failed"),
 ]
 
 
 def test_the_table_of_a_study():
-    lines = StudyTable.of(STUDY, "linear", "test_loss").text().splitlines()
-    assert lines[0].split() == [
-        *("activation", "runs", "test", "loss:", "mean", "±", "sd", "−", "linear"),
-        *("95", "%", "interval", "settled", "not", "finished"),
-    ]
-    rows = [line.split() for line in lines[1:6]]
-    assert [(row[0], row[1]) for row in rows] == [
-        ("relu", "5"), ("linear", "5"), ("gelu", "5"), ("sign_ste", "4"), ("bad", "0"),
-    ]  # fmt: skip
-    assert rows[0][2:] == [
-        *("0.10600", "±", "0.00894", "−0.10000", "−0.10000", "…", "−0.10000", "better", "–")
-    ]
-    assert rows[1][5:] == ["–", "–", "–", "–"]
-    assert rows[2][-2:] == ["open", "–"]
-    assert rows[3][-3:] == ["worse*", "1", "diverged"]
-    assert rows[4][2:] == ["–", "–", "–", "–", "4", "diverged,", "1", "failed"]
-    assert lines[-1] == "* rough: fewer than 5 seeds."
+    table = StudyTable.of(STUDY, "linear", "test_loss")
+    assert table.header == (
+        "activation", "runs", "test loss: mean ± sd", "values", "− linear", "interval", "verdict",
+        "not finished",
+    )  # fmt: skip
+    rows = {row[0]: row[1:] for row in table.rows}
+    assert [*rows] == ["relu", "trelu", "linear", "gelu", "sign_ste", "bad"]
+    assert rows["relu"] == (
+        "6", "0.10500 ± 0.00837", "–", "−0.10000", "−0.10000 … −0.10000 (98.33 %)", "better", "–",
+    )  # fmt: skip
+    assert rows["linear"][2:] == ("–", "–", "–", "–", "–")
+    low, high = interval_of([0.1, -0.11, 0, 0.08, -0.05, 0], 0.05 / 2)
+    assert rows["gelu"][3:6] == (
+        "+0.00333", f"−{-low:.5f} … +{high:.5f} (97.5 %)", "open",
+    )  # fmt: skip
+    low, high = interval_of([0.001, 0.001, 0.001, -0.001, -0.001, -0.002], 0.1)
+    assert rows["trelu"][4:6] == (f"−{-low:.5f} … +{high:.5f} (90 %)", "same")
+    assert rows["sign_ste"][2:] == (
+        "0.90000 0.91000 0.90000 0.92000 0.90000", "+0.70000", "–", "–", "1 of 6 diverged",
+    )  # fmt: skip
+    assert rows["bad"] == ("0", "–", "–", "–", "–", "–", "4 of 5 diverged, 1 of 5 failed")
+    assert table.notes[1:] == (
+        "With fewer than 6 seeds there is no interval and no verdict.",
+        "Differences are of the seeds at which both finished: sign_ste 5 of 6.",
+    )
+
+
+@pytest.mark.parametrize("count", [2, 5])
+def test_few_seeds_have_no_word_and_no_interval(count: int):
+    table = StudyTable.of([r for r in STUDY if r["seed"] < count], "linear", "test_loss")
+    assert table.header[3:] == ("values", "− linear", "not finished")
+    text = table.text()
+    assert not any(word in text for word in ("better", "worse", "same", "open", "…", "confidence"))
+    values = ["0.10000", "0.11000", "0.10000", "0.12000", "0.10000"][:count]
+    assert text.splitlines()[1].split()[5 : 5 + count] == values
 
 
 def test_the_table_in_files():
     table = StudyTable.of([*STUDY, *seeds("a|b_{", [0.5, 0.6])], "linear", "test_loss")
     markdown = table.markdown().splitlines()
-    assert markdown[1] == "| --- | --: | --: | --: | --: | --- | --- |"
+    assert markdown[1] == "| --- | --: | --: | --- | --: | --: | --- | --- |"
     assert markdown[2] == (
-        "| relu | 5 | 0.10600 ± 0.00894 | −0.10000 | −0.10000 … −0.10000 | better | – |"
+        "| relu | 6 | 0.10500 ± 0.00837 | – | −0.10000 | −0.10000 … −0.10000 (98.33 %) | better "
+        "| – |"
     )
     assert any(line.startswith(r"| a\|b_{ | 2 |") for line in markdown)
     latex = table.latex()
-    assert r"\begin{tabular}{lrrrrll}" in latex
+    assert r"\begin{tabular}{lrrlrrll}" in latex
     assert (
-        r"relu & 5 & 0.10600 $\pm$ 0.00894 & $-$0.10000 & $-$0.10000 \ldots{} $-$0.10000 & better "
-        r"& -- \\" in latex
+        r"relu & 6 & 0.10500 $\pm$ 0.00837 & -- & $-$0.10000 & $-$0.10000 \ldots{} $-$0.10000 "
+        r"(98.33 \%) & better & -- \\" in latex
     )
     assert r"a|b\_\{ & 2" in latex
-    assert "95 \\% interval" in latex
 
 
 def test_the_csv_has_every_learning_rate_and_all_digits():
-    results = [*seeds("linear", [1 / 3, 0.2]), *seeds("relu", [0.1, None], lr=0.01)]
-    results += seeds("relu", [0.3, 0.4], lr=0.1)
+    results = [*seeds("linear", [1 / 3] * 9), *seeds("relu", [0.1, None], lr=0.01)]
+    results += seeds("relu", losses := [0.3, 0.4, 0.2, 0.3, 0.3, 0.2, 0.4, 0.7], lr=0.1)
     rows = list(csv.DictReader(io.StringIO(as_csv(results, "linear", "test_loss"))))
     assert [(row["activation"], row["optimizer.lr"], row["chosen"]) for row in rows] == [
         ("linear", "0.001", "yes"), ("relu", "0.01", "no"), ("relu", "0.1", "yes"),
     ]  # fmt: skip
-    assert float(rows[0]["mean"]) == np.mean([1 / 3, 0.2])
+    assert float(rows[0]["mean"]) == np.mean([1 / 3] * 9)
     assert (rows[1]["finished"], rows[1]["diverged"], rows[1]["failed"]) == ("1", "1", "0")
-    assert (rows[0]["difference"], rows[0]["settled"]) == ("", "")
-    interval = bootstrap([0.3 - 1 / 3, 0.4 - 0.2])
-    assert (float(rows[2]["low"]), float(rows[2]["high"])) == interval
-    assert rows[2]["settled"] == "open"
+    assert (rows[0]["difference"], rows[0]["verdict"]) == ("", "")
+    low, high = interval_of([loss - 1 / 3 for loss in losses[2:]])
+    assert (float(rows[2]["low"]), float(rows[2]["high"])) == (low, high)
+    assert (rows[2]["seeds"], rows[2]["confidence"], rows[2]["verdict"]) == ("6", "0.95", "open")
 
 
 def test_single_runs_keep_their_table():
@@ -310,10 +365,10 @@ def test_the_command_writes_the_same_files_for_the_same_results(
         )
         assert first == second, name
     svg = (tmp_path / "out" / "runs" / "rank.svg").read_text()
-    for text in ("relu  (5 of 5)", "sign_ste  (4 of 5)", "bad  (0 of 5)"):
+    for text in ("relu  (6 of 6)", "sign_ste  (5 of 6)", "bad  (0 of 5)"):
         assert f">{text}</text>" in svg
     svg = (tmp_path / "out" / "runs" / "loss.svg").read_text()
-    for text in ("relu", "sign_ste  (4 of 5)"):  # of which one is lost
+    for text in ("relu", "sign_ste  (5 of 6)"):  # of which one is lost
         assert f">{text}</text>" in svg
 
 
@@ -403,10 +458,10 @@ def test_compact_copies_give_the_same_report(tmp_path: Path, capsys: pytest.Capt
         (directory / "layers.csv").write_text("epoch\n")
     compact = [str(tmp_path / "runs"), "--compact"]
     assert report.main([*compact, str(tmp_path / "all"), "--layers"]) == 0
-    assert len(list((tmp_path / "all").rglob("layers.csv"))) == 25
+    assert len(list((tmp_path / "all").rglob("layers.csv"))) == len(STUDY)
     capsys.readouterr()
     assert report.main([*compact, str(tmp_path / "kept")]) == 0
-    assert capsys.readouterr().out == f"25 runs in {tmp_path / 'kept'}\n"
+    assert capsys.readouterr().out == f"{len(STUDY)} runs in {tmp_path / 'kept'}\n"
     names = {path.name for path in (tmp_path / "kept").rglob("*") if path.is_file()}
     assert names == {"result.json", "metrics.csv", "config.yaml"}
     printed = []

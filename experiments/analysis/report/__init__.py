@@ -1,4 +1,4 @@
-"""Results side by side: tables, figures and, over several seeds, what is settled.
+"""Results side by side: tables, figures and, over several seeds, verdicts.
 
     python -m experiments.report runs/autoencoder
     python -m experiments.report runs/classifier

@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m experiments.report",
         description="Prints the table of an experiment's runs, and draws their curves; "
-        "over several seeds and learning rates also what is settled.",
+        "over several seeds and learning rates also verdicts.",
         allow_abbrev=False,
     )
     option = parser.add_argument

@@ -16,7 +16,6 @@ from experiments.analysis.report.statistics import (
     differing_settings,
     experiment_of,
     groups,
-    higher_is_better,
     several_rates,
     standings,
 )
@@ -121,8 +120,8 @@ def bands(
     An epoch counts the seeds that got there; of a group that lost some, its name says how many.
     """
     names = [
-        f"{name}  ({len(group.values)} of {len(group.results)})"
-        if len(group.values) < len(group.results)
+        f"{name}  ({len(group.sample.values)} of {len(group.results)})"
+        if len(group.sample.values) < len(group.results)
         else name
         for name, group in zip(labels(chosen), chosen, strict=True)
     ]
@@ -154,8 +153,9 @@ def bands(
 def ranking(axes: Axes, ranked: Sequence[Standing], baseline: str) -> None:
     """Draws the metric of each activation, the best on top: its seeds, their mean, and what is new.
 
-    A filled mark is a difference to the baseline that is settled, an open one is not; the line
-    through it is the 95 % interval of that difference, put at the baseline's mean.
+    A filled mark is one that is better or worse than the baseline, or the same; an open one leaves
+    that open. The line through it is the interval of the difference to the baseline, put at the
+    baseline's mean.
     """
     chosen = [standing.group for standing in ranked]
     styles = line_styles([group.act for group in chosen], baseline)
@@ -163,30 +163,29 @@ def ranking(axes: Axes, ranked: Sequence[Standing], baseline: str) -> None:
     for place, (name, standing) in enumerate(zip(labels(chosen), ranked, strict=True)):
         group, difference = standing.group, standing.difference
         colour = styles[group.act]["color"]
-        values = list(group.values.values())
+        values, average = list(group.sample.values.values()), group.sample.mean
         names.append(f"{name}  ({len(values)} of {len(group.results)})")
         axes.plot(values, [place] * len(values), "|", color=colour, alpha=0.6, markersize=9)
-        if difference is not None and difference.interval is not None:
-            zero = group.mean - difference.mean
-            ends = [zero + limit for limit in difference.interval]
+        judgement = difference and difference.judgement
+        if difference and judgement:
+            ends = [average - difference.mean + limit for limit in judgement.interval]
             axes.plot(ends, [place, place], color=colour, linewidth=1.5)
-        filled = difference is None or difference.settled
-        face = colour if filled else "white"
-        axes.plot([group.mean], [place], "o", color=colour, markerfacecolor=face, markersize=6)
+        unknown = difference and (judgement is None or judgement.word == "open")
+        face = "white" if unknown else colour
+        axes.plot([average], [place], "o", color=colour, markerfacecolor=face, markersize=6)
         if group.act == baseline and values:
-            axes.axvline(group.mean, color="black", linewidth=0.8, linestyle="dotted")
+            axes.axvline(average, color="black", linewidth=0.8, linestyle="dotted")
     axes.set_yticks(range(len(names)), names, fontsize=9)
     axes.set_ylim(len(names) - 0.5, -0.5)
-    metric = ranked[0].group.metric
-    axes.set_xlabel(readable(metric))
+    axes.set_xlabel(readable(ranked[0].group.metric))
     low, high = axes.get_xlim()
-    if not higher_is_better(metric) and not 0 < high < 3 * low:
+    if not ranked[0].group.higher_is_better and not 0 < high < 3 * low:
         axes.set_xscale("log")
         plain_labels(axes.xaxis, within_a_decade="1235")
     axes.grid(axis="x", which="both", linewidth=0.4, alpha=0.4)
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_title(
-        f"seeds, mean, 95 % interval of the difference to {baseline} (filled: settled)",
+        f"seeds, mean, interval of the difference to {baseline} (filled: better, worse or same)",
         fontsize=9,
         loc="left",
     )
@@ -204,11 +203,11 @@ def sensitivity(axes: Axes, ranked: Sequence[Standing], baseline: str) -> None:
         style = styles[standing.group.act]
         own = sorted([standing.group, *standing.others], key=lambda group: group.lr)
         rates |= {group.lr for group in own}
-        done = [group for group in own if group.values]
+        done = [group for group in own if group.sample.values]
         axes.errorbar(
             [group.lr for group in done],
-            [group.mean for group in done],
-            [group.deviation or 0 for group in done],
+            [group.sample.mean for group in done],
+            [group.sample.deviation or 0 for group in done],
             marker="o",
             markersize=4,
             linewidth=1.5,
@@ -216,18 +215,17 @@ def sensitivity(axes: Axes, ranked: Sequence[Standing], baseline: str) -> None:
             label=name,
             **style,
         )
-        lost = [group.lr for group in own if len(group.values) < len(group.results)]
+        lost = [group.lr for group in own if len(group.sample.values) < len(group.results)]
         edge = axes.get_xaxis_transform()
         axes.plot(lost, [0.99] * len(lost), "x", transform=edge, color=style["color"])
-    metric = chosen[0].metric
     axes.set_xscale("log")
     axes.minorticks_off()
     axes.set_xticks(sorted(rates), [f"{rate:g}" for rate in sorted(rates)])
-    if not higher_is_better(metric):
+    if not chosen[0].higher_is_better:
         axes.set_yscale("log")
         plain_labels(axes.yaxis)
     axes.set_xlabel("learning rate")
-    axes.set_ylabel(f"{readable(metric)}, mean ± standard deviation")
+    axes.set_ylabel(f"{readable(chosen[0].metric)}, mean ± standard deviation")
     axes.grid(which="both", linewidth=0.4, alpha=0.4)
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_title("runs that finished (× at the top: where some did not)", fontsize=9, loc="left")

@@ -1,57 +1,28 @@
-"""What several seeds say: means, paired differences to the baseline, and which are settled.
+"""The runs of a study by activation and learning rate, and how they compare with the baseline.
 
 Runs of one seed start from the same weights and see the same images in the same order, so the
-difference to the baseline is taken seed by seed, and the interval of its mean is bootstrapped over
-the seeds, made wider for few of them (`tail`). Of several learning rates each activation gets the
+difference to the baseline is taken seed by seed. Of several learning rates each activation gets the
 one with which most runs finished and, among these, the best mean on the validation images: nothing
-is selected on the test images.
+is selected on the test images. A rate that was chosen is judged at other seeds than those that
+chose it (`judged`).
 """
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from statistics import NormalDist
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from experiments.analysis.report.inference import FEWEST, MARGIN, Difference, Sample, holm, mean
 from experiments.common.files import flat
 from experiments.runs.records import measured
 from experiments.tasks.experiment import Measured
 
-RESAMPLES = 10_000
-FEW = 5  # fewer seeds than these give a rough interval
+PILOT = 3  # seeds that choose a learning rate, where all rates have the same seeds
 
 Result = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Difference:
-    """The mean difference to the baseline over the seeds that both have.
-
-    Args:
-        values: the difference at each of these seeds.
-        mean: of them.
-        interval: 95 % bootstrap interval of the mean; None for a single seed.
-    """
-
-    values: tuple[float, ...]
-    mean: float
-    interval: tuple[float, float] | None
-
-    @property
-    def settled(self) -> bool:
-        """Whether the interval leaves out 0."""
-        return self.interval is not None and not self.interval[0] <= 0 <= self.interval[1]
-
-    @property
-    def rough(self) -> bool:
-        return 1 < len(self.values) < FEW
 
 
 @dataclass(frozen=True)
@@ -76,25 +47,37 @@ class Group:
         return self.settings.get("optimizer.lr", math.nan)
 
     @property
-    def values(self) -> dict[int, float]:
+    def seeds(self) -> set[int]:
+        """Those of all runs, however they ended."""
+        return {result["seed"] for result in self.results}
+
+    def at(self, seeds: Collection[int]) -> Group:
+        """Its runs at these seeds."""
+        own = tuple(result for result in self.results if result["seed"] in seeds)
+        return replace(self, results=own)
+
+    @property
+    def sample(self) -> Sample:
         """The metric by seed, of the runs that finished."""
-        return self._by_seed(self.metric)
+        return Sample(self._by_seed(self.metric))
 
     @property
-    def validation(self) -> dict[int, float]:
-        """The metric's counterpart on the validation images, by seed."""
-        return self._by_seed(self.metric.replace("test_", "val_", 1))
+    def validation(self) -> Mapping[int, float]:
+        """The number by which a learning rate is chosen, by seed: lower is better.
+
+        It is the metric's counterpart on the validation images, or the experiment's if there is
+        none.
+        """
+        experiment = measured(self.results[0])
+        metric = self.metric if self.metric.startswith("test_") else experiment.score
+        sign = -1 if experiment.higher_is_better(metric) else 1
+        values = self._by_seed(metric.replace("test_", "val_", 1))
+        return {seed: sign * value for seed, value in values.items()}
 
     @property
-    def mean(self) -> float:
-        """NaN where no run finished."""
-        return mean(list(self.values.values()))
-
-    @property
-    def deviation(self) -> float | None:
-        """Standard deviation over seeds (of a sample: n − 1)."""
-        values = list(self.values.values())
-        return float(np.std(values, ddof=1)) if len(values) > 1 else None
+    def higher_is_better(self) -> bool:
+        """Whether the metric should be high rather than low."""
+        return measured(self.results[0]).higher_is_better(self.metric)
 
     @property
     def counts(self) -> Counter[str]:
@@ -116,16 +99,20 @@ class Standing:
     Args:
         group: its runs.
         difference: None for the baseline itself, and where there is nothing to compare with.
-        others: its runs at other learning rates.
+        others: its runs at other learning rates, and those at the seeds that chose the best one.
+        fresh: whether its runs are at other seeds than those that chose its learning rate.
     """
 
     group: Group
     difference: Difference | None
     others: tuple[Group, ...] = ()
+    fresh: bool = True
 
-
-def mean(values: Sequence[float]) -> float:
-    return float(np.mean(values)) if values else math.nan
+    @property
+    def edge(self) -> bool:
+        """Whether its learning rate is the lowest or the highest of several."""
+        rates = {self.group.lr, *(other.lr for other in self.others)}
+        return len(rates) > 1 and self.group.lr in (min(rates), max(rates))
 
 
 def experiment_of(results: Sequence[Result]) -> Measured | None:
@@ -138,10 +125,6 @@ def score(results: Sequence[Result]) -> str:
     """The metric that they are compared by, if nothing else is asked for."""
     experiment = experiment_of(results)
     return experiment.score if experiment else "test_loss"
-
-
-def higher_is_better(metric: str) -> bool:
-    return metric.endswith("accuracy")
 
 
 def groups(results: Sequence[Result], metric: str) -> list[Group]:
@@ -176,40 +159,86 @@ def several_rates(found: Sequence[Group]) -> bool:
 
 
 def by_rate(found: Sequence[Group]) -> list[list[Group]]:
-    """Those together that differ in their learning rate alone, the best one first."""
+    """Those together that differ in their learning rate alone."""
     rates: dict[tuple[str, str, str], list[Group]] = {}
     for group in found:
         annealed = {k: v for k, v in group.settings.items() if k.startswith("anneal.")}
         rates.setdefault((group.act, comparable(group), str(annealed)), []).append(group)
-    return [sorted(each, key=preference) for each in rates.values()]
+    return list(rates.values())
 
 
 def preference(group: Group) -> tuple[float, float, float]:
     """Lower for the learning rate to be preferred."""
-    score = mean(list(group.validation.values()))
-    if math.isnan(score):
-        score = math.inf
-    elif higher_is_better(group.metric):
-        score = -score
-    return -len(group.values), score, group.lr
+    score = mean([*group.validation.values()]) if group.results else math.nan
+    return -group.counts["finished"], math.inf if math.isnan(score) else score, group.lr
+
+
+def judged(
+    found: Sequence[Group], choose: Callable[[Sequence[Group]], Sequence[int]]
+) -> tuple[list[Group], bool]:
+    """The groups that are chosen, at seeds that did not choose them, and whether that is so.
+
+    The seeds that all groups have choose. They do not judge if `FEWEST` others are left to do so,
+    or else if only the first `PILOT` of them choose. Where too few are left the groups are whole.
+
+    Args:
+        found: the groups that there are to choose from.
+        choose: which of them, by number, by what is in them.
+    """
+    shared = sorted(set.intersection(*(group.seeds for group in found)))
+    for pilot in (shared, shared[:PILOT]) if shared else ():
+        chosen = [found[index] for index in choose([group.at(pilot) for group in found])]
+        fresh = [group.at(group.seeds.difference(pilot)) for group in chosen]
+        if len(chosen) < len(found) and all(len(group.seeds) >= FEWEST for group in fresh):
+            return fresh, True
+    chosen = choose([group.at(shared) if shared else group for group in found])
+    return [found[index] for index in chosen], len(chosen) == len(found)
+
+
+def best(rates: Sequence[Group]) -> list[int]:
+    """The number of the learning rate to be preferred."""
+    return [min(range(len(rates)), key=lambda index: preference(rates[index]))]
 
 
 def standings(results: Sequence[Result], baseline: str, metric: str) -> list[Standing]:
     """Each activation at its best learning rate, the best first, those without a number last."""
-    rates = by_rate(groups(results, metric))
-    references = {comparable(best): best for best, *_ in rates if best.act == baseline}
-    sign = -1 if higher_is_better(metric) else 1
+    found = []
+    for rates in by_rate(groups(results, metric)):
+        (group,), fresh = judged(rates, best)
+        rest = [each.at(each.seeds - group.seeds) if each.settings is group.settings else each
+                for each in rates]  # fmt: skip
+        found.append(Standing(group, None, tuple(each for each in rest if each.results), fresh))
+    references = {comparable(each.group): each for each in found if each.group.act == baseline}
+    differences = [difference(each, references.get(comparable(each.group))) for each in found]
+    tested = {index: each for index, each in enumerate(differences) if each and each.enough}
+    for index, level in zip(tested, holm([each.p() for each in tested.values()]), strict=True):
+        differences[index] = replace(tested[index], level=level)
+    paired = zip(found, differences, strict=True)
+    return sorted((replace(each, difference=own) for each, own in paired), key=order)
 
-    def order(standing: Standing) -> tuple[float, str, str]:
-        group = standing.group
-        score = math.inf if math.isnan(group.mean) else sign * group.mean
-        return score, group.act, str(group.settings)
 
-    found = [
-        Standing(best, difference(best, references.get(comparable(best))), tuple(others))
-        for best, *others in rates
-    ]
-    return sorted(found, key=order)
+def order(standing: Standing) -> tuple[float, str, str]:
+    """Lower for what comes first in the table."""
+    group, score = standing.group, standing.group.sample.mean
+    sign = -1 if group.higher_is_better else 1
+    return math.inf if math.isnan(score) else sign * score, group.act, str(group.settings)
+
+
+def difference(standing: Standing, reference: Standing | None) -> Difference | None:
+    """To the baseline; None for the baseline itself and where no seed is shared."""
+    if reference is None or reference is standing:
+        return None
+    own, other = standing.group.sample.values, reference.group.sample.values
+    shared = [seed for seed in own if seed in other]
+    if not shared:
+        return None
+    return Difference(
+        {seed: own[seed] - other[seed] for seed in shared},
+        fresh=standing.fresh and reference.fresh,
+        margin=MARGIN * abs(mean([other[seed] for seed in shared])),
+        seeds=len(standing.group.seeds & reference.group.seeds),
+        higher_is_better=standing.group.higher_is_better,
+    )
 
 
 def differing_settings(found: Sequence[Group]) -> list[str]:
@@ -220,50 +249,3 @@ def differing_settings(found: Sequence[Group]) -> list[str]:
         for name in names
         if name != "optimizer.lr" and len({str(group.settings.get(name)) for group in found}) > 1
     ]
-
-
-def difference(group: Group, reference: Group | None) -> Difference | None:
-    """Of a group to the baseline; None for the baseline itself and where no seed is shared."""
-    if reference is None or reference is group:
-        return None
-    own, other = group.values, reference.values
-    values = [own[seed] - other[seed] for seed in own if seed in other]
-    if not values:
-        return None
-    return Difference(tuple(values), mean(values), bootstrap(values))
-
-
-def bootstrap(values: Sequence[float]) -> tuple[float, float] | None:
-    """95 % interval of the mean, over resamples of the values; the same each time.
-
-    The resamples are all n^n of few values, and `RESAMPLES` random ones of more.
-    """
-    n = len(values)
-    if n < 2:
-        return None
-    if n**n <= RESAMPLES:
-        indices = np.array(list(itertools.product(range(n), repeat=n)))
-    else:
-        indices = np.random.default_rng(0).integers(n, size=(RESAMPLES, n))
-    sample: NDArray[np.float64] = np.asarray(values, np.float64)
-    low, high = np.quantile(sample[indices].mean(axis=1), [tail(n), 1 - tail(n)])
-    return float(low), float(high)
-
-
-def tail(n: int) -> float:
-    """The share of the resamples that is beyond each end of the interval: Φ(−t √(n/(n − 1))).
-
-    With the usual 2.5 % the interval of five normal values would hold their true mean in 83 of 100
-    cases, with this in 92. Resampled means spread √((n − 1)/n) times too little, and their normal
-    quantile is less than t, the 97.5 % quantile of Student's t of n − 1 degrees of freedom: this
-    makes up for both (Hesterberg 2014, arXiv 1411.5279, "expanded percentile"). The series of t is
-    that of Abramowitz and Stegun, 26.7.5.
-    """
-    z, v = NormalDist().inv_cdf(0.975), n - 1
-    t = (
-        z
-        + (z**3 + z) / (4 * v)
-        + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * v**2)
-        + (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * v**3)
-    )
-    return NormalDist().cdf(-t * math.sqrt(n / v))

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from experiments.analysis.report.inference import FEWEST, LEVEL, MARGIN
 from experiments.analysis.report.statistics import (
-    FEW,
-    Group,
+    PILOT,
     Result,
     Standing,
     by_rate,
     differing_settings,
     groups,
-    higher_is_better,
     score,
     several_rates,
     standings,
@@ -72,33 +70,31 @@ class StudyTable:
         """The activations, each at its best learning rate, the best first."""
         found = standings(results, baseline, metric)
         rates = several_rates(groups(results, metric))
-        unfinished = any(losses(each) for each in found)
         differing = differing_settings([each.group for each in found])
-        name = metric.replace("_", " ")
-        header = ["activation", "runs", f"{name}: mean ± sd"]
-        header[1:1] = ["learning rate"] * rates
-        compared = baseline != "none"
-        header += [f"− {baseline}", "95 % interval", "settled"] * compared
-        header += ["not finished"] * unfinished + ["settings"] * bool(differing)
-        rows = []
-        for each in found:
-            group = each.group
-            row = [group.act, str(len(group.values)), mean_and_deviation(group)]
-            row[1:1] = [formatted(group.lr, "g")] * rates
-            if compared:
-                row += difference_cells(each, metric)
-            if unfinished:
-                row.append(losses(each) or "–")
-            if differing:
-                settings = group.settings
-                row.append(
-                    " ".join(f"{key}={settings[key]}" for key in differing if key in settings)
-                )
-            rows.append(tuple(row))
-        texts = {"activation", "settled", "not finished", "settings"}
+        columns = {
+            "activation": [each.group.act for each in found],
+            "learning rate": [rate(each) if rates else "" for each in found],
+            "runs": [str(len(each.group.sample.values)) for each in found],
+            f"{metric.replace('_', ' ')}: mean ± sd": [mean_and_deviation(each) for each in found],
+            "values": [few(each) for each in found],
+            f"− {baseline}": [mean_difference(each) for each in found],
+            "interval": [interval(each) for each in found],
+            "verdict": [verdict(each) or "–" for each in found],
+            "not finished": [losses(each) or "–" for each in found],
+            "settings": [
+                " ".join(f"{key}={own[key]}" for key in differing if key in own)
+                for own in (each.group.settings for each in found)
+            ],
+        }
+        header = tuple(
+            name
+            for index, (name, cells) in enumerate(columns.items())
+            if index in (0, 2, 3) or any(cell not in ("–", "") for cell in cells)
+        )
+        texts = {"activation", "values", "verdict", "not finished", "settings"}
         numbers = frozenset(i for i, column in enumerate(header) if column not in texts)
-        notes = list(explanations(found, baseline, rates))
-        return cls(tuple(header), tuple(rows), numbers, tuple(notes))
+        rows = tuple(zip(*(columns[name] for name in header), strict=True))
+        return cls(header, rows, numbers, tuple(explanations(found, baseline)))
 
     def text(self) -> str:
         """Aligned columns."""
@@ -126,64 +122,87 @@ class StudyTable:
 
 
 def losses(standing: Standing) -> str:
-    """What did not finish: "1 diverged, 2 failed; at 0.003: 5 diverged"."""
+    """What did not finish: "1 of 6 diverged, 2 of 6 failed; at 0.003: 5 of 6 diverged"."""
     parts = []
     for group in (standing.group, *sorted(standing.others, key=lambda each: each.lr)):
         ends = [end for end in sorted(group.counts) if end != "finished"]
-        counts = ", ".join(f"{group.counts[end]} {end}" for end in ends)
+        counts = ", ".join(f"{group.counts[end]} of {len(group.results)} {end}" for end in ends)
         if counts:
             parts.append(counts if group is standing.group else f"at {group.lr:g}: {counts}")
     return "; ".join(parts)
 
 
-def mean_and_deviation(group: Group) -> str:
-    if math.isnan(group.mean):
+def rate(standing: Standing) -> str:
+    return formatted(standing.group.lr, "g") + " (edge)" * standing.edge
+
+
+def mean_and_deviation(standing: Standing) -> str:
+    sample = standing.group.sample
+    deviation = sample.deviation
+    mean = f"{sample.mean:.5f}" if sample.values else "–"
+    return mean + ("" if deviation is None else f" ± {deviation:.5f}")
+
+
+def few(standing: Standing) -> str:
+    """The single values, of so few that nothing is judged."""
+    values = standing.group.sample.values.values()
+    return " ".join(f"{value:.5f}" for value in values) if 1 < len(values) < FEWEST else "–"
+
+
+def mean_difference(standing: Standing) -> str:
+    return signed(standing.difference.mean) if standing.difference else "–"
+
+
+def interval(standing: Standing) -> str:
+    """That of the difference, and its confidence."""
+    if standing.difference is None or (judgement := standing.difference.judgement) is None:
         return "–"
-    deviation = group.deviation
-    return f"{group.mean:.5f}" + ("" if deviation is None else f" ± {deviation:.5f}")
-
-
-def difference_cells(standing: Standing, metric: str) -> list[str]:
-    """The mean difference, its interval, and the word for what it says."""
-    difference = standing.difference
-    if difference is None:
-        return ["–", "–", "–"]
-    if difference.interval is None:
-        return [signed(difference.mean), "–", "–"]
-    low, high = difference.interval
-    return [signed(difference.mean), f"{signed(low)} … {signed(high)}", verdict(standing, metric)]
+    low, high = judgement.interval
+    return f"{signed(low)} … {signed(high)} ({100 * (1 - judgement.level):.4g} %)"
 
 
 def signed(value: float) -> str:
     return f"{value:+.5f}".replace("-", "−")
 
 
-def verdict(standing: Standing, metric: str) -> str:
-    """better, worse or open, with a star where the interval is rough; empty without an interval."""
-    difference = standing.difference
-    if difference is None or difference.interval is None:
-        return ""
-    word = "open"
-    if difference.settled:
-        word = "better" if (difference.mean > 0) == higher_is_better(metric) else "worse"
-    return word + "*" * difference.rough
+def verdict(standing: Standing) -> str:
+    """better, worse, same or open; empty where nothing is judged."""
+    judgement = standing.difference and standing.difference.judgement
+    return judgement.word if judgement else ""
 
 
-def explanations(found: Sequence[Standing], baseline: str, rates: bool) -> list[str]:
+def explanations(found: Sequence[Standing], baseline: str) -> list[str]:
     notes = []
-    if rates:
+    if any(each.others for each in found):
         notes.append(
             "Each activation has the learning rate with which most of its runs finished and, among "
             "those, the validation images came out best."
         )
-    differences = [each.difference for each in found if each.difference is not None]
-    if any(each.interval for each in differences):
+    if any(each.edge for each in found):
+        notes.append("(edge): the lowest or highest rate of the grid; the best may lie beyond it.")
+    differences = [(each.group.act, each.difference) for each in found if each.difference]
+    if any(each.enough for _, each in differences):
         notes.append(
-            f"The difference to {baseline} is taken seed by seed; it is settled (better, worse) "
-            "where the bootstrap interval leaves out 0, else open."
+            f"The difference to {baseline} is taken seed by seed. Better, worse: its interval "
+            "(Student's t) leaves out 0. The confidence, in brackets, is that of Holm's method, "
+            f"by which at most {LEVEL:.0%} of such tables call a difference that is none better or "
+            f"worse. Same: the {1 - 2 * LEVEL:.0%} interval is within ± {MARGIN:.0%} of the mean "
+            f"of {baseline} (two one-sided tests at {LEVEL:.0%}). Open: neither."
         )
-    if any(each.rough for each in differences):
-        notes.append(f"* rough: fewer than {FEW} seeds.")
+    if any(len(each.values) < FEWEST for _, each in differences):
+        notes.append(f"With fewer than {FEWEST} seeds there is no interval and no verdict.")
+    if any(not each.fresh for _, each in differences):
+        notes.append(
+            "There is no verdict where the seeds that would judge a learning rate chose it. The "
+            f"first {PILOT} seeds choose and the others judge if these are {FEWEST} or more."
+        )
+    lost = [
+        f"{act} {len(each.values)} of {each.seeds}"
+        for act, each in differences
+        if len(each.values) < each.seeds
+    ]
+    if lost:
+        notes.append(f"Differences are of the seeds at which both finished: {', '.join(lost)}.")
     return notes
 
 
@@ -195,23 +214,27 @@ def as_cell(value: Any) -> Any:
 def as_csv(results: Sequence[Result], baseline: str, metric: str) -> str:
     """All groups, at every learning rate, with all digits."""
     found = groups(results, metric)
-    chosen = {id(each.group.results[0]): each for each in standings(results, baseline, metric)}
+    ranked = standings(results, baseline, metric)
+    chosen = {id(result): each for each in ranked for result in each.group.results}
     settings = ["optimizer.lr", *differing_settings(found)]
     text = io.StringIO()
-    columns = ["activation", *settings, *ENDS, "metric", "mean", "standard_deviation"]
-    columns += ["chosen", "difference", "low", "high", "settled"]
+    columns = ["activation", *settings, *ENDS, "metric", "mean", "standard_deviation", "chosen"]
+    columns += ["difference", "seeds", "low", "high", "confidence", "verdict"]
     file = csv.DictWriter(text, columns, lineterminator="\n")
     file.writeheader()
     for group in sorted(found, key=lambda each: (each.act, str(each.settings))):
         line = {"activation": as_cell(group.act), "metric": metric, "chosen": "no"}
         line |= {name: as_cell(group.settings.get(name)) for name in settings}
         line |= {end: group.counts[end] for end in ENDS}
-        if group.values:
-            line |= {"mean": group.mean, "standard_deviation": group.deviation}
-        if standing := chosen.get(id(group.results[0])):
-            line |= {"chosen": "yes", "settled": verdict(standing, metric).removesuffix("*")}
+        if group.sample.values:
+            line |= {"mean": group.sample.mean, "standard_deviation": group.sample.deviation}
+        standing = next((chosen[id(each)] for each in group.results if id(each) in chosen), None)
+        if standing:
+            line |= {"chosen": "yes", "verdict": verdict(standing)}
             if difference := standing.difference:
-                low, high = difference.interval or (None, None)
-                line |= {"difference": difference.mean, "low": low, "high": high}
+                line |= {"difference": difference.mean, "seeds": len(difference.values)}
+                if judgement := difference.judgement:
+                    low, high = judgement.interval
+                    line |= {"low": low, "high": high, "confidence": 1 - judgement.level}
         file.writerow(line)
     return text.getvalue()
