@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -16,14 +16,17 @@ from experiments.analysis.findings.measure import (
     Claimed,
     Comparison,
     Correlation,
+    Measured,
+    Outcome,
     Results,
     Side,
     curvature,
     normal_mean,
+    outcomes,
     spearman,
     verdict,
 )
-from experiments.analysis.findings.page import main, page
+from experiments.analysis.findings.page import main, origin, page
 from experiments.analysis.findings.page import section as section_of
 from experiments.analysis.findings.quantities import (
     DEAD,
@@ -85,9 +88,18 @@ def claim(claimed: Claimed, second: str | None = "relu") -> Claim:
     return Claim("", "", Comparison(TEST_LOSS, Side("s", ("gelu",)), other), claimed)
 
 
+def outcome(claimed: Claimed, results: Results, second: str | None = "relu") -> Outcome:
+    (found,) = outcomes([claim(claimed, second)], results)
+    return found
+
+
+def values(side: Side, results: Results, quantity: Quantity) -> Mapping[int, float]:
+    return side.sample(results, quantity).values
+
+
 def value(tmp_path: Path, quantity: Quantity) -> float:
     """Of the only run, of gelu."""
-    return Side("s", ("gelu",)).values(Results(tmp_path), quantity)[0]
+    return values(Side("s", ("gelu",)), Results(tmp_path), quantity)[0]
 
 
 def test_page_is_that_of_the_committed_results() -> None:
@@ -121,10 +133,10 @@ def test_claims_compare_what_the_studies_run(claim: Claim) -> None:
     for side in comparison.sides if isinstance(comparison, Comparison) else [comparison]:
         path = ROOT / "configs" / "studies" / f"{side.study}.yaml"
         content = yaml.safe_load(path.read_text())
-        names = {name.replace("1e9", "1000000000.0") for name in content["acts"]}
+        names = {name.replace("1e9", "1000000000.0") for name in content["act"]}
         assert {*side.acts} <= names | {content["baseline"]}
         if isinstance(side, Side) and side.lr is not None:
-            assert side.lr in content["lrs"]
+            assert side.lr in content["lr"]
     assert claim.caveat.endswith(".")
 
 
@@ -144,7 +156,6 @@ def test_claims_compare_what_the_studies_run(claim: Claim) -> None:
         ((-9, 9), (-2, 2), "undecided"),
         ((-9, -3), (-2, 2), "refuted"),
         ((3, 9), (-2, 2), "refuted"),
-        (None, (-2, 2), "undecided"),
     ],
 )
 def test_verdict(interval, claimed, expected: str) -> None:
@@ -154,32 +165,31 @@ def test_verdict(interval, claimed, expected: str) -> None:
 @pytest.mark.parametrize(
     ("gelu", "expected"),
     [
-        ([0.9, 1.9, 2.7, 3.9, 4.8], "supported"),
-        ([1.1, 2.1, 3.3, 4.1, 5.1], "refuted"),
-        ([0.9, 2.1, 3.0, 4.4, 4.9], "undecided"),
-        ([0.9, 1.9, 2.7, 3.9], "undecided"),
-        ([0.5], "undecided"),
+        ([0.9, 1.9, 2.7, 3.9, 4.8, 5.5], "supported"),
+        ([1.1, 2.1, 3.3, 4.1, 5.1, 6.5], "refuted"),
+        ([0.9, 2.1, 3.0, 4.4, 4.9, 6.0], "undecided"),
+        ([0.9, 1.9, 2.7, 3.9, 4.8], "no verdict: 5 seeds"),
+        ([0.5], "no verdict: 1 seed"),
         ([], "not run yet"),
     ],
 )
 def test_comparison_is_paired(tmp_path: Path, gelu: list[float], expected: str) -> None:
     """The seeds differ by more than the activations do."""
-    results = make_runs(tmp_path, relu=[1.0, 2.0, 3.0, 4.0, 5.0], gelu=gelu)
-    assert claim(LOWER).verdict(results) == expected
+    results = make_runs(tmp_path, relu=[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], gelu=gelu)
+    assert outcome(LOWER, results).verdict == expected
     if gelu:
-        logarithms = [
-            math.log(own / other) for own, other in zip(gelu, [1, 2, 3, 4, 5], strict=False)
-        ]
-        measured = claim(LOWER).comparison.measured(results)
+        logarithms = [math.log(own / other) for own, other in zip(gelu, range(1, 7), strict=False)]
+        measured = outcome(LOWER, results).measured
         assert measured.mean == pytest.approx(math.exp(sum(logarithms) / len(gelu)), rel=1e-12)
         assert [*measured.values.values()] == pytest.approx(logarithms, rel=1e-12)
+        assert measured.singles == pytest.approx([math.exp(value) for value in logarithms])
 
 
 @pytest.mark.parametrize(
     ("gelu", "expected"),
     [
         ([1.01, 2.0, 3.99, 1.0, 4.0, 2.02], "supported"),
-        ([9.0, 18.0, 36.0, 9.0, 36.0, 18.0], "refuted"),
+        ([9.0, 18.0, 36.0, 9.0, 36.0, 18.1], "refuted"),
         ([99.0, 198.0, 4.0, 1.0, 4.0, 2.0], "undecided"),
     ],
 )
@@ -187,15 +197,73 @@ def test_null_control_is_held_against_the_seeds(tmp_path: Path, gelu, expected: 
     """The logarithms of the reference, to base 2, have the variance 4/5."""
     results = make_runs(tmp_path, relu=[1.0, 2.0, 4.0, 1.0, 4.0, 2.0], gelu=gelu)
     spread = 2 ** math.sqrt(4 / 5)  # log2 of them: 0, 1, 2, 0, 2, 1
-    assert claim(NOISE).region(results) == pytest.approx((1 / spread, spread), rel=1e-12)
-    assert claim(NOISE).verdict(results) == expected
+    found = outcome(NOISE, results)
+    assert found.region == pytest.approx((1 / spread, spread), rel=1e-12)
+    assert found.verdict == expected
 
 
 def test_a_side_alone(tmp_path: Path) -> None:
-    results = make_runs(tmp_path, gelu=[2.0, 8.0, 4.0, 4.0, 4.0])
-    alone = claim(Claimed(1.0, 9.0), second=None)
-    assert alone.comparison.measured(results).mean == pytest.approx(4.0, rel=1e-12)
-    assert alone.verdict(results) == "supported"
+    results = make_runs(tmp_path, gelu=[2.0, 8.0, 4.0, 4.0, 4.0, 4.0])
+    found = outcome(Claimed(1.0, 9.0), results, second=None)
+    assert found.measured.mean == pytest.approx(4.0, rel=1e-12)
+    assert found.verdict == "supported"
+    assert found.interval is not None
+    half = 2.570582 * math.log(2) * math.sqrt(2 / 5 / 6)  # Student's t of 5
+    limits = [4 * math.exp(-half), 4 * math.exp(half)]
+    assert found.interval == pytest.approx(limits, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("values", "region"),
+    [
+        ([1.0, 2.0, 3.0, 2.5, 1.5, 2.0], (-math.inf, 3.0)),
+        ([1.0, 2.0, 3.0, 2.5, 1.5, 2.0], (1.0, 3.5)),
+        ([1.0, 2.0, 3.0, 2.5, 1.5, 2.0], (-5.0, 1.0)),
+        ([1.0, 2.0, 3.0, 2.5, 1.5, 2.0], (2.9, 5.0)),
+    ],
+)
+def test_the_p_value_is_the_level_from_which_the_interval_decides(values, region) -> None:
+    found = Outcome(claim(LOWER), Measured(dict(enumerate(values))), region)
+    for factor, decided in ((1.001, True), (0.999, False)):
+        interval = found.measured.interval(factor * found.p)
+        assert (verdict(interval, region) != "undecided") == decided
+
+
+def test_the_correction_is_for_all_claims_that_can_be_decided(tmp_path: Path) -> None:
+    """Logarithms of 1 ± 0.2, mean and error: p is 0.0041, of 5 degrees of freedom."""
+    shift = 0.2 * math.sqrt(6 * 5 / 6)
+    losses = [math.exp(-1 - shift * sign) for sign in (1, -1) * 3]
+    results = make_runs(
+        tmp_path, relu=[1.0] * 6, gelu=losses, silu=[1.1, 0.9] * 3, mish=[0.5] * 5
+    )  # fmt: skip
+
+    def other(act: str) -> Claim:
+        return Claim("", "", Comparison(TEST_LOSS, Side("s", (act,)), Side("s", ("relu",))), LOWER)
+
+    for others, word in ((0, "supported"), (11, "supported"), (12, "undecided")):
+        claims = [claim(LOWER), *[other("silu")] * others, *[other("mish")] * 9]
+        found = outcomes(claims, results)
+        assert found[0].p == pytest.approx(0.0041047, rel=1e-4)
+        assert found[0].verdict == word
+        assert found[0].measured.level == pytest.approx(0.05 / (others + 1))
+        assert found[-1].verdict == "no verdict: 5 seeds"
+
+
+@pytest.mark.parametrize(("first", "second", "p"), [(6, 0, 2 / 64), (8, 1, 20 / 512), (3, 3, 1)])
+def test_divergence_is_judged_by_mcnemars_test(first: int, second: int, p: float) -> None:
+    """By the seeds at which one side alone diverged: a t-test of 6 of 6 would be certain."""
+    values = [100.0] * first + [-100.0] * second + [0.0] * 2
+    measured = Measured(dict(enumerate(values)), counted=True)
+    assert measured.p() == pytest.approx(p, rel=1e-9)
+    low, high = measured.interval(0.05)
+    assert -100 <= low <= measured.mean <= high <= 100
+    if p < 1:
+        assert measured.interval(1.001 * p)[0] > 0 > measured.interval(0.999 * p)[0]
+
+
+def test_divergence_that_never_differs_says_nothing() -> None:
+    measured = Measured(dict.fromkeys(range(6), 0.0), counted=True)
+    assert (measured.p(), measured.interval(0.05)) == (1.0, (-100.0, 100.0))
 
 
 def test_nothing_is_chosen_on_the_test_images(tmp_path: Path) -> None:
@@ -205,8 +273,22 @@ def test_nothing_is_chosen_on_the_test_images(tmp_path: Path) -> None:
     results = Results(tmp_path)
     for choose, expected in {"best": 5.0, "worst": 4.0, "mean": math.sqrt(20.0)}.items():
         side = Side("s", ("relu", "gelu", "absent"), choose)
-        assert math.exp(side.values(results, TEST_LOSS)[0]) == pytest.approx(expected, rel=1e-12)
-    assert Side("s", ("relu",), lr=0.1).values(results, TEST_LOSS) == {0: 0.0}
+        assert math.exp(values(side, results, TEST_LOSS)[0]) == pytest.approx(expected, rel=1e-12)
+    assert values(Side("s", ("relu",), lr=0.1), results, TEST_LOSS) == {0: 0.0}
+
+
+def test_the_best_of_several_is_judged_at_seeds_that_did_not_choose_it(tmp_path: Path) -> None:
+    """The first three seeds choose tanh, and all of them would choose gelu."""
+    relu = [1.0] * 9
+    results = make_runs(tmp_path, relu=relu, tanh=[0.5] * 3 + [2.0, 3.0] * 3, gelu=[0.7] * 9)
+    best = Comparison(TEST_LOSS, Side("s", ("tanh", "gelu")), Side("s", ("relu",)))
+    (found,) = outcomes([Claim("", "", best, LOWER)], results)
+    assert found.measured.singles == pytest.approx([2.0, 3.0] * 3)
+    assert found.verdict == "refuted"
+    results = make_runs(tmp_path / "few", relu=[1.0] * 8, tanh=[0.6] * 8, gelu=[0.7] * 8)
+    (found,) = outcomes([Claim("", "", best, LOWER)], results)
+    assert found.measured.singles == pytest.approx([0.6] * 8)
+    assert found.verdict == "no verdict: chosen at the same seeds"
 
 
 def test_runs_that_diverged_are_counted_and_have_no_loss(tmp_path: Path) -> None:
@@ -216,9 +298,9 @@ def test_runs_that_diverged_are_counted_and_have_no_loss(tmp_path: Path) -> None
     make_run(tmp_path, "gelu", 2, test=1.0, status="failed", curve=[])
     results = Results(tmp_path)
     side = Side("s", ("gelu",))
-    assert side.values(results, LOST) == {0: 0.0, 1: 100.0}
+    assert values(side, results, LOST) == {0: 0.0, 1: 100.0}
     for quantity in (TEST_LOSS, SPEED, STEPS_BACK):
-        assert side.values(results, quantity) == {0: 0.0}
+        assert values(side, results, quantity) == {0: 0.0}
 
 
 def test_what_is_left_out_is_said_and_both_means_are_of_the_seeds_that_count(
@@ -229,8 +311,9 @@ def test_what_is_left_out_is_said_and_both_means_are_of_the_seeds_that_count(
     make_run(tmp_path, "relu", 0, test=9.0, lr=0.3)
     make_run(tmp_path, "gelu", 0, test=3.0)
     make_run(tmp_path, "gelu", 1, test=3.0, status="diverged")
-    lines = section_of(1, claim(LOWER), Results(tmp_path)).splitlines()
-    figure = "- figure: × 3.000, 95 % interval –, n = 1; geometric means 3.00000 and 1.00000"
+    results = Results(tmp_path)
+    lines = section_of(1, outcome(LOWER, results), results).splitlines()
+    figure = "- figure: × 3.000, n = 1; geometric means 3.00000 and 1.00000"
     assert [*lines[lines.index(figure) :]][:2] == [
         figure,
         "- left out: 1 of 2 runs of `gelu` diverged",
@@ -241,9 +324,27 @@ def test_what_is_left_out_is_said_and_both_means_are_of_the_seeds_that_count(
     )
 
 
+def test_a_section_shows_the_single_figures_or_the_interval(tmp_path: Path) -> None:
+    results = make_runs(tmp_path, relu=[1.0] * 6, gelu=[0.5, 2.0] * 3, silu=[0.5, 0.25])
+    lines = section_of(1, outcome(LOWER, results), results).splitlines()
+    figure = "- figure: × 1.000, interval × 0.451 … × 2.219 (95 %), n = 6; geometric means"
+    assert any(line.startswith(figure) for line in lines)
+    assert "- verdict: **undecided**, at this size" in lines
+    few = Comparison(TEST_LOSS, Side("s", ("silu",)), Side("s", ("relu",)))
+    (found,) = outcomes([Claim("", "", few, LOWER)], results)
+    lines = section_of(1, found, results).splitlines()
+    figure = "- figure: × 0.354 (× 0.500, × 0.250), n = 2; geometric means 0.35355 and 1.00000"
+    assert [figure, "- **no verdict: 2 seeds**"] == lines[-3:-1]
+
+
+def test_a_run_that_failed_before_it_had_versions_has_no_origin() -> None:
+    whole = {"versions": {"torch": "2.15.0"}, "device": "cpu", "threads": 1, "commit": "abc"}
+    assert origin([whole, {}]) == "torch 2.15.0 on cpu, threads 1, commit abc"
+
+
 def test_the_mean_of_several_is_of_seeds_that_all_of_them_have(tmp_path: Path) -> None:
     results = make_runs(tmp_path, relu=[4.0, 4.0], gelu=[1.0])
-    both = Side("s", ("relu", "gelu"), "mean").values(results, TEST_LOSS)
+    both = values(Side("s", ("relu", "gelu"), "mean"), results, TEST_LOSS)
     assert both == {0: pytest.approx(math.log(2.0), rel=1e-12)}
 
 
@@ -278,7 +379,7 @@ def test_quantities_of_layers(tmp_path: Path) -> None:
 def test_runs_without_layers_have_no_such_quantity(tmp_path: Path) -> None:
     results = make_runs(tmp_path, gelu=[1.0])
     for quantity in (GRADIENT, DEAD, DIED, OFF_CENTRE):
-        assert Side("s", ("gelu",)).values(results, quantity) == {}
+        assert values(Side("s", ("gelu",)), results, quantity) == {}
 
 
 @pytest.mark.parametrize(
@@ -321,7 +422,7 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = tmp_path / "page.md"
     assert main([str(tmp_path / "results"), "-o", str(output)]) == 0
     text = output.read_text()
-    assert text.count("**not run yet**") == len(CLAIMS)
+    assert text.count("\n- **not run yet**\n") == len(CLAIMS)
     damaged = tmp_path / "results" / "claims" / "relu" / "seed0" / "result.json"
     damaged.parent.mkdir(parents=True)
     damaged.write_text("{")

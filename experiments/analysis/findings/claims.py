@@ -254,15 +254,15 @@ CENTRED = 0.05  # of a |mean| below this
 LATER = (
     ("the autoencoder's claims at the published size (on a GPU)",
      "python -m experiments.compare --config configs/studies/claims.yaml "
-     "--settings configs/paper.yaml --data.validation 5000 --runs runs/claims_published"),
+     "--config configs/paper.yaml --data.validation 5000 --runs runs/claims_published"),
     ("the same at the default size, hours on two cores",
      "python -m experiments.compare --config configs/studies/claims.yaml "
-     "--settings configs/laptop.yaml --data.validation 5000 --runs runs/claims_laptop"),
+     "--config configs/laptop.yaml --data.validation 5000 --runs runs/claims_laptop"),
     ("left and right derivatives with SGD without momentum",
      "python -m experiments.compare --config configs/studies/directional_sgd.yaml "
      "--optimizer.momentum 0 --runs runs/directional_plain"),
     ("the forum's table on Imagenette (TReLU 89.8 %, ReLU 88.6 %, one run of each)",
      "python -m experiments.compare --experiment classifier --model.name xresnet18 "
-     "--data.name imagenette --acts trelu ftswish ftswish_plus general_relu light_relu "
-     "--baseline relu --seeds 5 --runs runs/imagenette"),
+     "--data.name imagenette --act trelu ftswish ftswish_plus general_relu light_relu "
+     "--baseline relu --seed 0-5 --runs runs/imagenette"),
 )  # fmt: skip

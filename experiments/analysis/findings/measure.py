@@ -1,32 +1,22 @@
-"""How two sides of runs are compared, and when that settles a claim."""
+"""How two sides of runs are compared, and what that says of a claim."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from scipy.stats import binomtest, rankdata
 
 import surrogate
-from experiments.analysis.findings.quantities import Quantity
-from experiments.analysis.report.statistics import (
-    FEW,
-    bootstrap,
-    by_rate,
-    groups,
-    mean,
-    preference,
-    score,
-)
+from experiments.analysis.findings.quantities import LOST, Quantity
+from experiments.analysis.report.inference import FEWEST, Sample, holm, mean
+from experiments.analysis.report.statistics import Group, groups, judged, preference, score
 from experiments.runs.records import Record, records
-
-BySeed = dict[int, float]
 
 
 class Results:
@@ -67,49 +57,49 @@ class Side:
     choose: str = "best"
     lr: float | None = None
 
-    def runs(self, results: Results) -> dict[str, list[Record]]:
-        """The runs that count, by activation."""
-        found = results.study(self.study)
-        metric = score([record.result for record in found])
-        chosen = {}
-        for act in self.acts:
-            own = [record for record in found if record.result["act"] == act]
-            if self.lr is not None:
-                own = [r for r in own if r.result["config"]["optimizer"]["lr"] == self.lr]
-            if own:
-                rates = by_rate(groups([record.result for record in own], metric))
-                best = min((group for rate in rates for group in rate), key=preference)
-                kept = {id(result) for result in best.results}
-                chosen[act] = preference(best), [r for r in own if id(r.result) in kept]
-        if chosen and self.choose != "mean":
-            pick = min if self.choose == "best" else max
-            act = pick(chosen, key=lambda name: chosen[name][0])
-            chosen = {act: chosen[act]}
-        return {act: runs for act, (_, runs) in chosen.items()}
+    def groups(self, results: Results) -> tuple[list[Group], bool]:
+        """The runs that count, by activation, and whether other seeds chose them (`judged`)."""
+        found = [record.result for record in results.study(self.study)]
+        own = [result for result in found if result["act"] in self.acts]
+        if self.lr is not None:
+            own = [result for result in own if result["config"]["optimizer"]["lr"] == self.lr]
+        return judged(groups(own, score(found)), self._choice) if own else ([], True)
 
-    def values(self, results: Results, quantity: Quantity) -> BySeed:
+    def _choice(self, found: Sequence[Group]) -> list[int]:
+        """The best learning rate of each activation, or of the best or worst of them."""
+        by_act: dict[str, list[int]] = {}
+        for index, group in enumerate(found):
+            by_act.setdefault(group.act, []).append(index)
+
+        def place(index: int) -> tuple[float, float, float]:
+            return preference(found[index])
+
+        chosen = [min(own, key=place) for own in by_act.values()]
+        if self.choose == "mean":
+            return chosen
+        return [(min if self.choose == "best" else max)(chosen, key=place)]
+
+    def sample(self, results: Results, quantity: Quantity) -> Sample:
         """The quantity by seed; the mean (geometric, of a ratio) of several that all have it."""
         by_seed: dict[int, list[float]] = {}
-        chosen = self.runs(results)
-        for runs in chosen.values():
-            for record in runs:
-                value = quantity.of(record)
-                if not math.isnan(value):
-                    scaled = math.log(value) if quantity.ratio else value
-                    by_seed.setdefault(record.result["seed"], []).append(scaled)
-        return {seed: mean(each) for seed, each in by_seed.items() if len(each) == len(chosen)}
+        chosen, fresh = self.groups(results)
+        records = {id(record.result): record for record in results.study(self.study)}
+        for result in (result for group in chosen for result in group.results):
+            value = quantity.of(records[id(result)])
+            if not math.isnan(value):
+                scaled = math.log(value) if quantity.ratio else value
+                by_seed.setdefault(result["seed"], []).append(scaled)
+        values = {seed: mean(own) for seed, own in by_seed.items() if len(own) == len(chosen)}
+        return Sample(values, fresh)
 
     def unfinished(self, results: Results) -> list[str]:
         """What did not finish of the runs that count: "4 of 5 runs of `relu` diverged"."""
-        texts = []
-        for act, runs in self.runs(results).items():
-            ends = Counter(record.result["status"] for record in runs)
-            texts += [
-                f"{ends[end]} of {len(runs)} runs of `{act}` {end}"
-                for end in ("diverged", "failed")
-                if ends[end]
-            ]
-        return texts
+        return [
+            f"{group.counts[end]} of {len(group.results)} runs of `{group.act}` {end}"
+            for group in self.groups(results)[0]
+            for end in ("diverged", "failed")
+            if group.counts[end]
+        ]
 
     def text(self, results: Results) -> str:
         """The activations, and which one was chosen of several."""
@@ -119,51 +109,63 @@ class Side:
             return names + (rate or self._best_rate(results))
         if self.choose == "mean":
             return f"the mean of {names}{rate}"
-        picked = "".join(f", which is `{act}`" for act in self.runs(results))
+        picked = "".join(f", which is `{group.act}`" for group in self.groups(results)[0])
         return f"the {self.choose} of {names} on the validation images{picked}{rate}"
 
     def _best_rate(self, results: Results) -> str:
         """The learning rate that was chosen, where several were tried."""
-
-        def rates(found: Sequence[Record]) -> set[float]:
-            return {record.result["config"]["optimizer"]["lr"] for record in found}
-
         own = [each for each in results.study(self.study) if each.result["act"] in self.acts]
-        if len(rates(own)) < 2:
+        if len({each.result["config"]["optimizer"]["lr"] for each in own}) < 2:
             return ""
-        (best,) = {rate for runs in self.runs(results).values() for rate in rates(runs)}
-        return f" at its best learning rate on the validation images, {best:g}"
+        (best,) = self.groups(results)[0]
+        return f" at its best learning rate on the validation images, {best.lr:g}"
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measured(Sample):
     """A number by seed, its mean and the interval of that, as they are written.
 
     Args:
-        values: by seed, in logarithms if it is a ratio.
-        ratio: whether it is one.
+        ratio: whether it is a ratio, of which the values are the logarithms.
+        counted: whether a value is 100, 0 or −100, for what happened on one side alone. The test is
+            McNemar's, against 0, and the interval goes with it: that of Clopper and Pearson.
     """
 
-    values: BySeed
-    ratio: bool
+    ratio: bool = False
+    counted: bool = False
 
-    @cached_property
+    @property
     def mean(self) -> float:
-        return self._back(mean(list(self.values.values())))
+        return self.written(super().mean)
 
-    @cached_property
-    def interval(self) -> tuple[float, float] | None:
-        """95 % bootstrap interval over the seeds; None for fewer than two."""
-        found = bootstrap(list(self.values.values()))
-        return found and (self._back(found[0]), self._back(found[1]))
+    @property
+    def singles(self) -> list[float]:
+        return [self.written(value) for value in self.values.values()]
 
-    @cached_property
-    def deviation(self) -> float:
-        """Standard deviation over the seeds, as a difference or in logarithms; NaN for one."""
-        values = list(self.values.values())
-        return float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
+    def interval(self, level: float) -> tuple[float, float]:
+        if not self.counted:
+            low, high = super().interval(level)
+            return self.written(low), self.written(high)
+        first, either = self._counts
+        if not either:
+            return -100.0, 100.0
+        share = binomtest(first, either).proportion_ci(1 - level)
+        scale = 100 * either / len(self.values)
+        return scale * (2 * share.low - 1), scale * (2 * share.high - 1)
 
-    def _back(self, value: float) -> float:
+    def p(self, at: float = 0.0) -> float:
+        if not self.counted:
+            return super().p(math.log(at) if self.ratio else at)
+        first, either = self._counts
+        return float(binomtest(first, either).pvalue) if either else 1.0
+
+    @property
+    def _counts(self) -> tuple[int, int]:
+        """At how many seeds it happened on the first side alone, and on one side alone."""
+        counts = Counter(self.values.values())
+        return counts[100.0], counts[100.0] + counts[-100.0]
+
+    def written(self, value: float) -> float:
         return math.exp(value) if self.ratio else value
 
 
@@ -184,22 +186,25 @@ class Comparison:
             seed: value - sum(other.values[seed] for other in others)
             for seed, value in own.values.items()
         }
-        return Measured(differences, self.quantity.ratio)
+        counted = self.quantity is LOST and self.second is not None
+        return Measured(differences, own.fresh, ratio=self.quantity.ratio, counted=counted)
 
     def paired(self, results: Results) -> list[Measured]:
         """Each side, of the seeds that all sides have."""
-        sides = [side.values(results, self.quantity) for side in self.sides]
-        seeds = sorted(set.intersection(*(set(side) for side in sides)))
+        samples = [side.sample(results, self.quantity) for side in self.sides]
+        seeds = sorted(set.intersection(*(set(each.values) for each in samples)))
+        fresh = all(each.fresh for each in samples)
         return [
-            Measured({seed: side[seed] for seed in seeds}, self.quantity.ratio) for side in sides
+            Measured({seed: each.values[seed] for seed in seeds}, fresh, ratio=self.quantity.ratio)
+            for each in samples
         ]
 
     def noise(self, results: Results) -> tuple[float, float]:
         """∓ the standard deviation of the second side over its seeds."""
         assert self.second is not None
-        other = Measured(self.second.values(results, self.quantity), self.quantity.ratio)
-        spread = other.deviation
-        return (math.exp(-spread), math.exp(spread)) if other.ratio else (-spread, spread)
+        spread = self.second.sample(results, self.quantity).deviation
+        spread = math.nan if spread is None else spread
+        return (math.exp(-spread), math.exp(spread)) if self.quantity.ratio else (-spread, spread)
 
     @property
     def sides(self) -> tuple[Side, ...]:
@@ -229,15 +234,14 @@ class Correlation:
     acts: tuple[str, ...]
 
     def measured(self, results: Results) -> Measured:
-        sides = {act: Side(self.study, (act,)).values(results, self.quantity) for act in self.acts}
-        bent = {act: curvature(act) for act in self.acts}
-        found: BySeed = {}
-        for seed in sorted({seed for values in sides.values() for seed in values}):
-            acts = [act for act in self.acts if seed in sides[act]]
-            value = spearman([bent[act] for act in acts], [sides[act][seed] for act in acts])
-            if len(acts) == len(self.acts) and not math.isnan(value):
+        samples = [Side(self.study, (act,)).sample(results, self.quantity) for act in self.acts]
+        bent = [curvature(act) for act in self.acts]
+        found: dict[int, float] = {}
+        for seed in sorted(set.intersection(*(set(each.values) for each in samples))):
+            value = spearman(bent, [each.values[seed] for each in samples])
+            if not math.isnan(value):
                 found[seed] = value
-        return Measured(found, ratio=False)
+        return Measured(found, all(each.fresh for each in samples))
 
     @property
     def studies(self) -> tuple[str, ...]:
@@ -256,16 +260,9 @@ class Correlation:
 
 def spearman(first: Sequence[float], second: Sequence[float]) -> float:
     """The correlation of the ranks, ties at their mean rank; NaN where all of one are equal."""
-
-    def ranks(values: Sequence[float]) -> NDArray[np.float64]:
-        sample = np.asarray(values, np.float64)
-        below = (sample[:, None] > sample).sum(1)
-        return below + ((sample[:, None] == sample).sum(1) - 1) / 2
-
-    a, b = ranks(first), ranks(second)
-    a, b = a - a.mean(), b - b.mean()
-    scale = math.sqrt(float(a @ a) * float(b @ b))
-    return float(a @ b) / scale if scale else math.nan
+    if len({*first}) < 2 or len({*second}) < 2:
+        return math.nan
+    return float(np.corrcoef(rankdata(first), rankdata(second))[0, 1])
 
 
 GRID = torch.arange(-800, 801, dtype=torch.float64) / 100
@@ -303,10 +300,8 @@ class Claimed:
     noise: bool = False
 
 
-def verdict(interval: tuple[float, float] | None, claimed: tuple[float, float]) -> str:
+def verdict(interval: tuple[float, float], claimed: tuple[float, float]) -> str:
     """Supported if the interval is inside what is claimed, refuted if outside, else undecided."""
-    if interval is None:
-        return "undecided"
     (low, high), (least, most) = interval, claimed
     if least < low and high < most:
         return "supported"
@@ -315,7 +310,7 @@ def verdict(interval: tuple[float, float] | None, claimed: tuple[float, float]) 
 
 @dataclass(frozen=True)
 class Claim:
-    """Something that was claimed, and the comparison that settles it.
+    """Something that was claimed, and the comparison that decides it.
 
     Args:
         text: the claim.
@@ -336,10 +331,51 @@ class Claim:
             return self.comparison.noise(results)
         return self.claimed.low, self.claimed.high
 
-    def verdict(self, results: Results) -> str:
-        measured = self.comparison.measured(results)
-        if not measured.values:
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came out of a claim.
+
+    Args:
+        claim: the claim.
+        measured: the figure, at the level at which Holm's method tests it among the other claims.
+        region: where the claim says that it is.
+    """
+
+    claim: Claim
+    measured: Measured
+    region: tuple[float, float]
+
+    @property
+    def p(self) -> float:
+        """Of the test against the limits of the region: what decides has to exclude all of them."""
+        limits = [limit for limit in self.region if math.isfinite(limit)]
+        return max((self.measured.p(limit) for limit in limits), default=1.0)
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """That of the figure; None where nothing is judged."""
+        return self.measured.interval(self.measured.level) if self.measured.enough else None
+
+    @property
+    def verdict(self) -> str:
+        if not self.measured.values:
             return "not run yet"
-        if len(measured.values) < FEW:
-            return "undecided"
-        return verdict(measured.interval, self.region(results))
+        if self.interval is not None:
+            return verdict(self.interval, self.region)
+        n = len(self.measured.values)
+        why = f"{n} seed{'s' * (n > 1)}" if n < FEWEST else "chosen at the same seeds"
+        return f"no verdict: {why}"
+
+
+def outcomes(claims: Sequence[Claim], results: Results) -> list[Outcome]:
+    """What came out of the claims, with Holm's correction over those that can be decided."""
+    found = [
+        Outcome(claim, claim.comparison.measured(results), claim.region(results))
+        for claim in claims
+    ]
+    tested = [index for index, each in enumerate(found) if each.measured.enough]
+    levels = holm([found[index].p for index in tested])
+    for index, level in zip(tested, levels, strict=True):
+        found[index] = replace(found[index], measured=replace(found[index].measured, level=level))
+    return found

@@ -11,16 +11,17 @@ from pathlib import Path
 from experiments.analysis.findings import audits
 from experiments.analysis.findings.claims import CENTRED, CLAIMS, LATER, SHIFTS, STUDIES, Study
 from experiments.analysis.findings.measure import (
-    Claim,
     Comparison,
     Correlation,
-    Measured,
+    Outcome,
     Results,
     normal_mean,
+    outcomes,
 )
 from experiments.analysis.findings.quantities import LOST
 from experiments.analysis.findings.questions import questions
-from experiments.analysis.report.statistics import FEW, Result, score
+from experiments.analysis.report.inference import FEWEST
+from experiments.analysis.report.statistics import PILOT, Result, score
 from experiments.analysis.report.study import StudyTable
 from experiments.common.files import write
 
@@ -29,7 +30,7 @@ ORIGIN = (
     "A commit that is not in this history is one of a branch that was squashed when it landed; "
     "`-dirty` says that files differed from it."
 )
-VERDICTS = ("supported", "refuted", "undecided", "not run yet")
+VERDICTS = ("supported", "refuted", "undecided", "no verdict", "not run yet")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,28 +53,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def page(results: Results) -> str:
     """The whole page, as Markdown; the same for the same results."""
-    counts = Counter(claim.verdict(results) for claim in CLAIMS)
+    found = outcomes(CLAIMS, results)
+    counts = Counter(each.verdict.split(":")[0] for each in found)
     parts = [
         "# Findings",
         f"Written by `{COMMAND}` from the files in `docs/results`. `make findings` runs the "
         "studies first: what has finished is not repeated.",
-        "**Most verdicts are of shortened runs**, of a laptop: each study says how far it is from "
+        "**Most of it is from shortened runs**, of a laptop: each study says how far it is from "
         "what was published. What they support or refute is true of that size. One learning rate, "
         "unless a study says otherwise, is not tuned for any activation.",
-        "A claim says where a figure is. It is *supported* if the whole 95 % interval of the "
-        "figure is there, *refuted* if the whole of it is elsewhere, beyond the limit, and else "
-        "*undecided*. The figure is paired: "
-        "the difference (of losses and gradients: the ratio) is taken seed by seed, between runs "
-        "with the same initial weights and order of images, and the interval of its mean is "
-        f"bootstrapped over the n seeds. Fewer than {FEW} seeds decide nothing. The interval is "
-        f"made wider for few seeds, and still has the true mean in 92 rather than 95 of 100 cases "
-        f"with {FEW}: of {len(CLAIMS)} claims about three may be settled by chance. The rules "
-        "were written before any result was read, unless a caveat says otherwise. Where an "
-        "activation stands for several it was chosen on the validation images.",
+        "A claim predicts a range for a figure. It is *supported* if the whole confidence interval "
+        "of the figure lies inside that range, *refuted* if the whole of it lies outside, and else "
+        "*undecided*. The figure is paired: the difference (of losses and gradients: the ratio) is "
+        "taken seed by seed, between runs with the same initial weights and order of images. The "
+        "interval of its mean over the n seeds is Student's t; that of a difference in divergence "
+        "goes with McNemar's test. Its confidence, in brackets, is that at which Holm's method "
+        "tests the claim among all of this page that can be decided, so that at most 5 % of such "
+        f"pages have a false verdict. With fewer than {FEWEST} seeds there is no interval and no "
+        "verdict, and the figures of the single seeds are shown. The rules were written before any "
+        "result was read, unless a caveat says otherwise. Where an activation stands for several, "
+        "or one of several learning rates was taken, the validation images chose it: "
+        f"those of the first {PILOT} seeds, and the others judge, if these are {FEWEST} or more; "
+        "else those of all, and there is no verdict.",
         "Verdicts: " + ", ".join(f"{counts[word]} {word}" for word in VERDICTS) + ".",
-        overview(results),
+        overview(found),
         "## The claims",
-        *(section(number, claim, results) for number, claim in enumerate(CLAIMS, 1)),
+        *(section(number, each, results) for number, each in enumerate(found, 1)),
         "## Which functions a shift centres",
         centres(),
         audits.section(results.folder / "audit"),
@@ -90,35 +95,44 @@ def page(results: Results) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def overview(results: Results) -> str:
+def overview(found: Sequence[Outcome]) -> str:
     """The table of all claims."""
-    lines = ["| | claim | verdict | figure | 95 % interval | n |", "|--:|---|---|--:|--:|--:|"]
-    for number, claim in enumerate(CLAIMS, 1):
-        measured = claim.comparison.measured(results)
+    lines = ["| | claim | verdict | figure | interval | n |", "|--:|---|---|--:|--:|--:|"]
+    for number, each in enumerate(found, 1):
         lines.append(
-            f"| {number} | {claim.text} | {claim.verdict(results)} | {figure(claim, measured)} | "
-            f"{interval(claim, measured)} | {len(measured.values)} |"
+            f"| {number} | {each.claim.text} | {each.verdict} | {figure(each)} | {interval(each)} "
+            f"| {len(each.measured.values)} |"
         )
     return "\n".join(lines)
 
 
-def figure(claim: Claim, measured: Measured) -> str:
-    return claim.comparison.figure(measured.mean) if measured.values else "–"
+def figure(outcome: Outcome) -> str:
+    measured = outcome.measured
+    return outcome.claim.comparison.figure(measured.mean) if measured.values else "–"
 
 
-def interval(claim: Claim, measured: Measured) -> str:
-    if measured.interval is None:
+def interval(outcome: Outcome) -> str:
+    """That of the figure, and its confidence."""
+    if outcome.interval is None:
         return "–"
-    low, high = measured.interval
-    return f"{claim.comparison.figure(low)} … {claim.comparison.figure(high)}"
+    low, high = map(outcome.claim.comparison.figure, outcome.interval)
+    return f"{low} … {high} ({100 * (1 - outcome.measured.level):.4g} %)"
 
 
-def section(number: int, claim: Claim, results: Results) -> str:
+def spread(outcome: Outcome) -> str:
+    """The interval of the figure, or the single figures where there is none."""
+    if outcome.interval is not None:
+        return f", interval {interval(outcome)}"
+    singles = map(outcome.claim.comparison.figure, outcome.measured.singles)
+    return f" ({', '.join(singles)})" * (len(outcome.measured.values) > 1)
+
+
+def section(number: int, outcome: Outcome, results: Results) -> str:
     """A claim: what was measured and by what, the rule, the figure, the verdict, the caveat."""
+    claim, measured = outcome.claim, outcome.measured
     comparison = claim.comparison
-    measured = comparison.measured(results)
     studies = [study for study in STUDIES if study.name in comparison.studies]
-    low, high = claim.region(results)
+    low, high = outcome.region
     noise = (
         f" ({comparison.figure(low)} … {comparison.figure(high)})"
         if claim.claimed.noise and measured.values
@@ -129,10 +143,12 @@ def section(number: int, claim: Claim, results: Results) -> str:
         f"- experiment: {comparison.text(results)}",
         *(f"- command: `{study.command}`" for study in studies),
         f"- supported if: the figure is {claim.claimed.words}{noise}",
-        f"- figure: {figure(claim, measured)}, 95 % interval {interval(claim, measured)}, "
-        f"n = {len(measured.values)}{sides(comparison, results)}",
+        f"- figure: {figure(outcome)}{spread(outcome)}, n = {len(measured.values)}"
+        f"{sides(comparison, results)}",
         *lost(comparison, results),
-        f"- verdict: **{claim.verdict(results)}**" + ", at this size" * bool(measured.values),
+        f"- verdict: **{outcome.verdict}**, at this size"
+        if outcome.interval
+        else f"- **{outcome.verdict}**",
         f"- caveat: {claim.caveat}",
     ]
     return f"### {number}. {claim.text}\n\n" + "\n".join(lines)
@@ -189,14 +205,13 @@ def study_section(study: Study, results: Results) -> str:
 
 
 def origin(found: Sequence[Result]) -> str:
-    """Versions, devices and commits of results."""
+    """Versions, devices and commits of results; runs that failed at the start have none."""
 
-    def all_of(values: Sequence[object]) -> str:
-        return ", ".join(sorted({str(value) for value in values}))
+    def all_of(name: str) -> str:
+        return ", ".join(sorted({str(each[name]) for each in found if name in each}))
 
+    versions = {each["versions"]["torch"] for each in found if "versions" in each}
     return (
-        f"torch {all_of([each['versions']['torch'] for each in found])} on "
-        f"{all_of([each['device'] for each in found])}, threads "
-        f"{all_of([each['threads'] for each in found])}, commit "
-        f"{all_of([each['commit'] for each in found])}"
+        f"torch {', '.join(sorted(versions))} on {all_of('device')}, threads {all_of('threads')}, "
+        f"commit {all_of('commit')}"
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.analysis.report.statistics import mean
+from experiments.analysis.report.inference import mean
 from experiments.common.files import LARGEST_TABLE, read_text
 from experiments.runs.records import Record
 

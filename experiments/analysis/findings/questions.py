@@ -68,14 +68,17 @@ def questions(folder: Path) -> str:
 def where(middle: Mapping[str, Runs]) -> list[str]:
     names = ("mean", "std", "low", "high", "narrowness", "off_centre", "near_zero", "dead")
     lows, highs = ([average(runs, name) for runs in middle.values()] for name in ("low", "high"))
+    ends = zip(middle, lows, highs, strict=True)
+    around = [act for act, low, high in ends if low <= 0 <= high]
     peaked = [act for act, runs in middle.items() if average(runs, "narrowness") < NARROW]
     aside = [act for act, runs in middle.items() if average(runs, "off_centre") > ASIDE]
     answer = (
-        "Answer: near 0. Of all sites together half of the pre-activations are in an interval of "
-        f"which the lower end is {span(lows)} and the upper end {span(highs)}, as the activation "
-        f"may be. Within a site half of x is in less than {NARROW:.0%} of the width that a normal "
-        f"distribution would need with {which(peaked, middle)}: a preferred region. The mean of a "
-        f"site is more than {ASIDE} standard deviations off 0 with {which(aside, middle)}."
+        "Answer: of all sites together half of the pre-activations are in an interval of which the "
+        f"lower end is {span(lows)} and the upper end {span(highs)}, as the activation may be; it "
+        f"contains 0 with {which(around, middle)}. Within a site half of x is in less than "
+        f"{NARROW:.0%} of the width that a normal distribution would need with "
+        f"{which(peaked, middle)}: a preferred region. The mean of a site is more than {ASIDE} "
+        f"standard deviations off 0 with {which(aside, middle)}."
     )
     return [
         "### Where is the activation sampled, and is there a preferred region?",
@@ -181,9 +184,8 @@ def gradients(groups: Mapping[str, Runs], middle: Mapping[str, Runs]) -> list[st
         lrs.append(ends[1] - ends[0])
     epochs, lrs = ([v for v in values if not math.isnan(v)] for values in (epochs, lrs))
     answer = (
-        f"Answer: even, {min(above):.0%} to {max(above):.0%} of what is not 0 is above it, and "
-        f"broad: 90 % of its size is within {min(spans.values()):.1f} to "
-        f"{max(spans.values()):.1f} decades. "
+        f"Answer: {min(above):.0%} to {max(above):.0%} of what is not 0 is above it, and 90 % of "
+        f"its size is within {min(spans.values()):.1f} to {max(spans.values()):.1f} decades. "
         f"With {which(mostly, middle)} it is 0 at more than {NO_GRADIENT:.0%} of the points. From "
         "the first to the last epoch the median changes by a factor of "
         f"{10 ** float(np.mean(epochs)):.2f}, from the lowest to the highest learning rate by "

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from experiments.analysis.report.inference import FEWEST, LEVEL, MARGIN
+from experiments.analysis.report.inference import FEWEST
 from experiments.analysis.report.statistics import (
     PILOT,
     Result,
@@ -183,11 +183,11 @@ def explanations(found: Sequence[Standing], baseline: str) -> list[str]:
     differences = [(each.group.act, each.difference) for each in found if each.difference]
     if any(each.enough for _, each in differences):
         notes.append(
-            f"The difference to {baseline} is taken seed by seed. Better, worse: its interval "
-            "(Student's t) leaves out 0. The confidence, in brackets, is that of Holm's method, "
-            f"by which at most {LEVEL:.0%} of such tables call a difference that is none better or "
-            f"worse. Same: the {1 - 2 * LEVEL:.0%} interval is within ± {MARGIN:.0%} of the mean "
-            f"of {baseline} (two one-sided tests at {LEVEL:.0%}). Open: neither."
+            f"The difference to {baseline} is taken seed by seed. Its interval is Student's t, at "
+            "the confidence in brackets, which Holm's method sets so that at most 5 % of such "
+            "tables have a false better or worse. Better, worse: the interval leaves out 0. Same: "
+            f"the 90 % interval is within ± 2 % of the mean of {baseline} (two one-sided tests at "
+            "5 %). Open: neither."
         )
     if any(len(each.values) < FEWEST for _, each in differences):
         notes.append(f"With fewer than {FEWEST} seeds there is no interval and no verdict.")
