@@ -178,6 +178,8 @@ def test_a_learning_rate_is_judged_at_seeds_that_did_not_choose_it():
     assert [*found.difference.values] == [3, 4, 5, 6, 7, 8]
     assert found.difference.judgement is not None
     assert found.difference.judgement.word == "worse"
+    notes = StudyTable.of([*linear, *other, *better], "linear", "test_loss").notes
+    assert "Seeds that chose the learning rate are left out of: relu." in notes
     for left in (1, 3, 9):  # seeds of 0.2: where six are left of 0.1, all that both have choose
         found = found_of([*linear, *other, *better[:left]])["relu"]
         assert found.difference is not None

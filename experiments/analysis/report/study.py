@@ -178,6 +178,9 @@ def explanations(found: Sequence[Standing], baseline: str) -> list[str]:
             "Each activation has the learning rate with which most of its runs finished and, among "
             "those, the validation images came out best."
         )
+    parted = [each.group.act for each in found if each.group.lr in {o.lr for o in each.others}]
+    if parted:
+        notes.append(f"Seeds that chose the learning rate are left out of: {', '.join(parted)}.")
     if any(each.edge for each in found):
         notes.append("(edge): the lowest or highest rate of the grid; the best may lie beyond it.")
     differences = [(each.group.act, each.difference) for each in found if each.difference]
