@@ -13,6 +13,7 @@ import numpy as np
 from experiments.analysis.report.statistics import (
     Group,
     Standing,
+    comparable,
     differing_settings,
     experiment_of,
     groups,
@@ -154,11 +155,12 @@ def ranking(axes: Axes, ranked: Sequence[Standing], baseline: str) -> None:
     """Draws the metric of each activation, the best on top: its seeds, their mean, and what is new.
 
     A filled mark is one that is better or worse than the baseline, or the same; an open one leaves
-    that open. The line through it is the interval of the difference to the baseline, put at the
-    baseline's mean.
+    that open. The line through it is the interval of the difference to the baseline, of which 0 is
+    put at the baseline's mean.
     """
     chosen = [standing.group for standing in ranked]
     styles = line_styles([group.act for group in chosen], baseline)
+    zeros = {comparable(each): each.sample.mean for each in chosen if each.act == baseline}
     names = []
     for place, (name, standing) in enumerate(zip(labels(chosen), ranked, strict=True)):
         group, difference = standing.group, standing.difference
@@ -168,7 +170,8 @@ def ranking(axes: Axes, ranked: Sequence[Standing], baseline: str) -> None:
         axes.plot(values, [place] * len(values), "|", color=colour, alpha=0.6, markersize=9)
         judgement = difference and difference.judgement
         if difference and judgement:
-            ends = [average - difference.mean + limit for limit in judgement.interval]
+            average = zeros[comparable(group)] + difference.mean
+            ends = [zeros[comparable(group)] + limit for limit in judgement.interval]
             axes.plot(ends, [place, place], color=colour, linewidth=1.5)
         unknown = difference and (judgement is None or judgement.word == "open")
         face = "white" if unknown else colour
