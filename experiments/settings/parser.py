@@ -110,7 +110,7 @@ def make_parser(
             action.help = argparse.SUPPRESS
         elif action.dest == "print_config":
             action.help = "print the settings as a config and exit"
-    known = parser.get_defaults().keys(branches=True)
+    known = set(parser.get_defaults().keys(branches=True))
     parser.set_defaults({key: each for key, each in flat(defaults).items() if key in known})
     return parser
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -110,7 +110,10 @@ def read_settings(
     chosen, defaults = choose(kinds, options, layers)
     parser = make_parser(command, kinds, chosen, {"engine": engine, **defaults})
     words = [f"--config={inline(layer)}" for layer in layers]
-    words += [word for option in options if option.name not in EARLY for word in as_words(option)]
+    default = flat(parser.get_defaults().as_dict())
+    lists = {name for name, value in default.items() if isinstance(value, list)}
+    for option in options:
+        words += [] if option.name in EARLY else as_words(option, lists)
     values = parse(parser, words)
     values = with_fast(values)
     settings = Settings(
@@ -281,16 +284,20 @@ def inline(layer: Mapping[str, Any]) -> str:
     return yaml.safe_dump(layer, default_flow_style=True, width=10**9, allow_unicode=True).strip()
 
 
-def as_words(option: Option) -> list[str]:
-    """An option as the parser takes it: several values are one list."""
+def as_words(option: Option, lists: Container[str]) -> list[str]:
+    """An option as the parser takes it: `--model.hidden "[512, 256]"` for `--model.hidden 512 256`.
+
+    Args:
+        option: as it was typed.
+        lists: the names of the options that are lists, even of one value.
+    """
     name, values = option
-    if name == "seed":
-        values = tuple(map(str, seeds(values, "--seed")))
     if name == "act":
         return ["--act", json.dumps(values)]
-    is_list = len(values) > 1 or name in ("seed", "lr")
+    if name == "seed":
+        values = tuple(map(str, seeds(values, "--seed")))
     joined = ", ".join(values)
-    if is_list and not joined.startswith("["):
+    if (len(values) > 1 or name in lists) and not joined.startswith("["):
         return [f"--{name}", f"[{joined}]"]
     return [f"--{name}", *values]
 

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
 from experiments.analysis.report import summary
@@ -117,8 +118,11 @@ def log_note(state: State | None) -> None:
 
 
 def make_folder(root: Path) -> None:
+    """Makes the folder of all runs, and sees that something can be written there."""
     try:
         root.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=".new-", dir=root):
+            pass
     except OSError as error:
         raise UsageError(f"cannot keep runs in {root}: {error.strerror or error}") from error
 

@@ -64,7 +64,7 @@ def fast(channels: int) -> dict[str, str]:
 
 def _loop(way: str, channels: int, images: int) -> float:
     words = (way, "--channels", str(channels), "--images", str(images), "--epochs", str(EPOCHS))
-    return float(_output("experiments.benchmark.loops", *words).split()[-1])
+    return float(_output("experiments.timing.loops", *words).split()[-1])
 
 
 def _command(channels: int, images: int, given: Mapping[str, str]) -> float:

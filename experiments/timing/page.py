@@ -1,6 +1,6 @@
 """What a benchmark found, in short, in the middle of a page of text.
 
-    python -m experiments.benchmark.page docs/results/benchmark.json docs/performance.md
+    python -m experiments.timing.page docs/results/benchmark.json docs/performance.md
 
 replaces what stands between the page's two marks.
 """
@@ -24,7 +24,7 @@ WAYS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m experiments.benchmark.page")
+    parser = argparse.ArgumentParser(prog="python -m experiments.timing.page")
     parser.add_argument("record", type=Path, help="the JSON file that the benchmark wrote")
     parser.add_argument("page", type=Path)
     given = parser.parse_args(arguments)

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import FrameType
 
 import pytest
 import torch
@@ -21,6 +22,7 @@ from experiments.training.metrics import read_metrics
 from surrogate.pair import named_pairs
 from tests.experiments.conftest import CONFIGS, Command, Smoke
 
+ROOT = CONFIGS.parent
 STAIRCASE = "Staircase(step=0.5) / Blurred(width=0.3)"
 
 FAULTY = """
@@ -158,6 +160,27 @@ def test_events_hold_the_three_curves_over_epochs(smoke: Smoke):
     final = events.Scalars("hp/test_loss")
     assert [event.value for event in final] == [pytest.approx(rows(directory)[-1]["loss/test"])]
     assert "hp_metric" not in events.Tags()["scalars"]
+
+
+def test_it_goes_through_the_hops_of_the_architecture_page(run: Command, tmp_path: Path):
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    hops = re.findall(r"^\d\. `(\S+\.py)`: `(\w+)`", page, re.MULTILINE)
+    assert len(hops) <= 8
+    reached: list[tuple[str, str]] = []
+
+    def profile(frame: FrameType, event: str, argument: object) -> None:
+        path = frame.f_code.co_filename.partition("/experiments/")[2]
+        hop = (path, frame.f_code.co_name)
+        if event == "call" and hop in hops and hop not in reached:
+            reached.append(hop)
+
+    sys.setprofile(profile)
+    try:
+        outcome = run("cantor2", tmp_path, "--baseline", "none", "--trainer.max_epochs", "1")
+    finally:
+        sys.setprofile(None)
+    assert outcome.code == 0
+    assert reached == hops
 
 
 def test_what_has_finished_is_not_run_again(smoke: Smoke, run: Command):

@@ -196,7 +196,7 @@ def test_a_study_of_the_classifier_ranks_the_most_accurate_first(
     scores = {act: means(act, "test")[best[act]] for act in best}
     assert scores["relu"] > scores["sigmoid"]
     cells = [re.split(r"\s{2,}", line) for line in table]
-    assert cells[0] == ["activation", "learning rate", "runs", "test accuracy: mean ± sd"]
+    assert cells[0] == ["activation", "learning rate", "runs", "test accuracy: mean ± sd", "values"]
     for row, act in zip(cells[1:], ("relu", "sigmoid"), strict=True):
         assert row[:3] == [act, f"{best[act]:g}", "2"]
         assert row[3].startswith(f"{scores[act]:.5f} ± ")
