@@ -33,7 +33,7 @@ def test_python_examples_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     monkeypatch.setattr(catalogue, "_entries", dict(catalogue._entries))
     monkeypatch.chdir(tmp_path)  # one of them saves a figure
     found = blocks(README, "python")
-    assert len(found) == 6
+    assert len(found) == 7
     for block in found:
         exec(block.text, {})
     assert "spike" in surrogate.names()
@@ -46,8 +46,9 @@ def test_commands_take_their_arguments(
     monkeypatch.setattr(catalogue, "_entries", dict(catalogue._entries))
     monkeypatch.chdir(tmp_path)
     shutil.copytree(ROOT / "configs", "configs")
-    (mine,) = (block.text for block in blocks(README, "python") if "# my_pairs.py" in block.text)
-    Path("my_pairs.py").write_text(mine)
+    for block in blocks(README, "python"):
+        if named := re.match(r"# (\w+\.py)\n", block.text):
+            Path(named[1]).write_text(block.text)
 
     def with_option(main: Callable[[Sequence[str]], int], option: str) -> Callable[..., None]:
         def read(arguments: list[str]) -> None:

@@ -6,11 +6,10 @@ import argparse
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from jsonargparse import ArgumentParser, DefaultHelpFormatter
 
-from experiments.common.files import flat
 from experiments.settings.options import RunOptions, StoppingOptions, StudyOptions, TrainerOptions
 from experiments.tasks.experiment import Experiment
 from experiments.training.optimization import OptimizerOptions, ScheduleOptions
@@ -67,16 +66,13 @@ def choices(experiment: Experiment) -> dict[str, tuple[str, ...]]:
     return {"model": tuple(experiment.networks), "data": tuple(experiment.data)}
 
 
-def make_parser(
-    command: str, experiment: Experiment, chosen: Mapping[str, str], defaults: Mapping[str, Any]
-) -> ArgumentParser:
+def make_parser(command: str, experiment: Experiment, chosen: Mapping[str, str]) -> ArgumentParser:
     """The parser of the options, each of which is a config key as well.
 
     Args:
         command: the command's name, for the help.
         experiment: whose options there are.
         chosen: the names of the network and of the data, whose options these are.
-        defaults: settings that are the defaults in place of the classes' own.
     """
     parser = ArgumentParser(
         prog=f"python -m experiments.{command}",
@@ -110,14 +106,17 @@ def make_parser(
             action.help = argparse.SUPPRESS
         elif action.dest == "print_config":
             action.help = "print the settings as a config and exit"
-    known = set(parser.get_defaults().keys(branches=True))
-    parser.set_defaults({key: each for key, each in flat(defaults).items() if key in known})
     return parser
+
+
+def known_names(parser: ArgumentParser) -> set[str]:
+    """The dotted names of all options."""
+    return set(parser.get_defaults().keys(branches=True))
 
 
 def explain(message: str, parser: ArgumentParser) -> str:
     """The parser's message in fewer words, with a suggestion for a name that does not exist."""
-    known = [key for key in parser.get_defaults().keys(branches=True) if key != "config"]
+    known = sorted(known_names(parser) - {"config"})
     if option := re.match(r"unrecognized arguments: (\S+)", message):
         word = option[1].split("=")[0]
         options = [f"--{key}" for key in (*known, *EARLY, "print_config")]

@@ -18,7 +18,16 @@ from experiments.common.command import Source, import_files
 from experiments.common.errors import UsageError
 from experiments.common.files import LARGEST_YAML, FileError, flat, plain_yaml, read_text
 from experiments.settings.options import RunOptions, StudyOptions, processes
-from experiments.settings.parser import CONFIGS, EARLY, FLAGS, choices, explain, groups, make_parser
+from experiments.settings.parser import (
+    CONFIGS,
+    EARLY,
+    FLAGS,
+    choices,
+    explain,
+    groups,
+    known_names,
+    make_parser,
+)
 from experiments.tasks.experiment import BUILT_IN, Experiment, named, names
 from experiments.training.fast import with_fast
 from experiments.training.optimization import make_optimizer
@@ -34,6 +43,7 @@ MOST = {
     "workers": 10_000,
 }
 MOST_SEEDS = 10_000
+NULL = (None, argparse.SUPPRESS)  # defaults of options that may be left without a value
 
 # Old names of options and config keys, and what took their place.
 RENAMED = {
@@ -87,8 +97,8 @@ def read_settings(
 ) -> Settings:
     """The settings that the arguments of a command ask for.
 
-    Options win over configs, a later config over an earlier one, and these over the defaults of the
-    network, which are those of its file in configs/.
+    What comes later on the command line, option or config, wins over what comes before it, and all
+    win over the defaults of the network, which are those of its file in configs/.
 
     Args:
         command: its name.
@@ -105,17 +115,22 @@ def read_settings(
     if any(option.name == "list_acts" for option in options):
         print("\n".join(f"{name:<20} {surrogate.get(name)}" for name in surrogate.names()))
         raise SystemExit(0)
-    layers = [read_config(config) for config in each_of(options, "config")]
-    kinds = named(experiment_name(options, layers, experiment))
-    chosen, defaults = choose(kinds, options, layers)
-    parser = make_parser(command, kinds, chosen, {"engine": engine, **defaults})
-    words = [f"--config={inline(layer)}" for layer in layers]
+    configs = [read_config(config) for config in each_of(options, "config")]
+    kinds = named(experiment_name(options, configs, experiment))
+    chosen, defaults = choose(kinds, options, configs)
+    parser = make_parser(command, kinds, chosen)
+    never_null = [each.dest for each in parser._actions if each.default not in NULL]
+    own = {"engine": engine, **flat(defaults)}
+    parser.set_defaults({name: own[name] for name in own.keys() & known_names(parser)})
     default = flat(parser.get_defaults().as_dict())
     lists = {name for name, value in default.items() if isinstance(value, list)}
+    words, rest = [], iter(configs)
     for option in options:
-        words += [] if option.name in EARLY else as_words(option, lists)
-    values = parse(parser, words)
-    values = with_fast(values)
+        if option.name == "config":
+            words.append(f"--config={inline(next(rest))}")
+        elif option.name not in EARLY:
+            words += as_words(option, lists)
+    values = with_fast(parse(parser, words, never_null))
     settings = Settings(
         kinds,
         StudyOptions(**{each.name: values[each.name] for each in fields(StudyOptions)}),
@@ -229,10 +244,10 @@ def seeds(values: Iterable[Any], source: str) -> list[Any]:
 
 
 def experiment_name(
-    options: Sequence[Option], layers: Sequence[dict[str, Any]], fixed: str | None
+    options: Sequence[Option], configs: Sequence[dict[str, Any]], fixed: str | None
 ) -> str:
     """The name of the experiment: the command's, or that of an option or config."""
-    given = [str(layer.pop("experiment")) for layer in layers if "experiment" in layer]
+    given = [str(config.pop("experiment")) for config in configs if "experiment" in config]
     given += each_of(options, "experiment")
     if fixed is not None:
         if wrong := [name for name in given if name != fixed]:
@@ -251,15 +266,17 @@ def experiment_name(
 
 
 def choose(
-    experiment: Experiment, options: Sequence[Option], layers: Sequence[Mapping[str, Any]]
+    experiment: Experiment, options: Sequence[Option], configs: Sequence[Mapping[str, Any]]
 ) -> tuple[dict[str, str], dict[str, Any]]:
     """The names of the network and of the data that are asked for, and the network's defaults."""
     asked: dict[str, str] = {}
-    for layer in layers:
-        asked |= names_in(layer)
-    for group in choices(experiment):
-        for value in each_of(options, f"{group}.name"):
-            asked[group] = value
+    rest = iter(configs)
+    for option in options:
+        group, _, name = option.name.partition(".")
+        if option.name == "config":
+            asked |= names_in(next(rest))
+        elif name == "name" and group in choices(experiment) and option.values:
+            asked[group] = option.values[-1]
     for group, known in choices(experiment).items():
         if group in asked and asked[group] not in known:
             hint = did_you_mean(asked[group], known) or f"; there are {', '.join(known)}"
@@ -270,8 +287,8 @@ def choose(
     return first | names_in(defaults) | asked, defaults
 
 
-def names_in(layer: Mapping[str, Any]) -> dict[str, str]:
-    groups = {group: layer.get(group) for group in ("model", "data")}
+def names_in(config: Mapping[str, Any]) -> dict[str, str]:
+    groups = {group: config.get(group) for group in ("model", "data")}
     return {
         group: str(each["name"])
         for group, each in groups.items()
@@ -279,9 +296,9 @@ def names_in(layer: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def inline(layer: Mapping[str, Any]) -> str:
+def inline(config: Mapping[str, Any]) -> str:
     """Settings as one line of YAML."""
-    return yaml.safe_dump(layer, default_flow_style=True, width=10**9, allow_unicode=True).strip()
+    return yaml.safe_dump(config, default_flow_style=True, width=10**9, allow_unicode=True).strip()
 
 
 def as_words(option: Option, lists: Container[str]) -> list[str]:
@@ -302,17 +319,25 @@ def as_words(option: Option, lists: Container[str]) -> list[str]:
     return [f"--{name}", *values]
 
 
-def parse(parser: ArgumentParser, words: Sequence[str]) -> dict[str, Any]:
-    """The settings as plain values."""
+def parse(
+    parser: ArgumentParser, words: Sequence[str], never_null: Iterable[str]
+) -> dict[str, Any]:
+    """The settings as plain values.
+
+    Args:
+        parser: of the options.
+        words: the options.
+        never_null: names of options for which the parser takes null, but which must have a value.
+    """
     try:
         settings = parser.parse_args(list(words))
     except (argparse.ArgumentError, argparse.ArgumentTypeError) as error:
         raise UsageError(explain(str(error), parser)) from error
     values = json.loads(parser.dump(settings, format="json", skip_unset=False))
     given = flat(values)
-    for action in parser._actions:  # null, where the parser takes it but the option does not
-        if action.default not in (None, argparse.SUPPRESS) and given.get(action.dest, 0) is None:
-            raise UsageError(f"{action.dest} must not be null")
+    for name in never_null:
+        if given.get(name, 0) is None:
+            raise UsageError(f"{name} must not be null")
     return values
 
 

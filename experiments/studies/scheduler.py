@@ -129,11 +129,12 @@ def carry_out_all(
                 if state.status == "running" and state.directory is not None:
                     running[state.job.run.digest] = state
                     engine.start(state.job.run, state.directory)
-                elif state.status != before:
+                    continue
+                if state.status == "elsewhere" and not wait_for_others:
+                    raise HeldError(f"another process is training the run in {state.directory}")
+                if state.status != before:
                     show(state)
                 if state.status == "elsewhere":
-                    if not wait_for_others:
-                        raise HeldError(f"{state.job.name}: {state.note}")
                     waiting.append(state)
             show(None)
             if not running:
