@@ -105,7 +105,7 @@ def test_the_new_function_is_shown_as_it_is() -> None:
 
 
 def test_results_are_those_of_the_committed_files() -> None:
-    found, problems = records(ROOT / "docs" / "results" / "autoencoder")
+    found, problems = records(ROOT / "docs" / "results" / "autoencoder.jsonl")
     assert not problems
     order = re.findall(r"^(\w+) +\d\.\d+ ", README, re.MULTILINE)
     by_act = {record.result["act"]: record.result for record in found}

@@ -6,6 +6,8 @@ a terminal, a figure or a page would take for commands.
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import math
 import os
@@ -206,6 +208,23 @@ def read_json(path: Path) -> Any:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except FileError as error:
+        raise RunError(f"{path} is damaged: {error}") from None
+
+
+def read_columns(path: Path) -> dict[str, list[str]] | None:
+    """The columns of a CSV file, as text; None if there is no such file.
+
+    Raises:
+        RunError: it is damaged.
+    """
+    try:
+        text = io.StringIO(read_text(path, LARGEST_TABLE), newline="")
+        header, *rows = [row for row in csv.reader(text) if row] or [[]]
+        columns = zip(*rows, strict=True) if rows else ([] for _ in header)
+        return {name: [*column] for name, column in zip(header, columns, strict=True)}
+    except FileNotFoundError:
+        return None
+    except (ValueError, csv.Error) as error:
         raise RunError(f"{path} is damaged: {error}") from None
 
 

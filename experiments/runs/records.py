@@ -1,19 +1,31 @@
-"""Runs that have ended, as they are read back from their directories."""
+"""Runs that have ended: read back from their directories or a study's file, and published there."""
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Mapping
+import stat
+import zlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
+from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
+
+import numpy as np
+from numpy.lib.format import read_array
+from numpy.typing import NDArray
 
 from experiments.common.errors import RunError, UsageError
-from experiments.common.files import below, flat, read_json
+from experiments.common.files import FileError, below, flat
+from experiments.runs.published import Cells, Line, as_columns, as_rows, gather, write_lines
 from experiments.tasks.experiment import BUILT_IN, Measured, named
-from experiments.training.metrics import Row, read_metrics
+from experiments.training.metrics import METRICS, Row
+from surrogate.training.recording import Recording
 
 ENDS = ("finished", "diverged", "failed")
+LAYERS = ("epoch", "site", "mean", "neurons", "dead", "gradient_out")  # that a layers.csv must have
+LARGEST_RECORDING = 2**28  # bytes of a probe's arrays unpacked
 
 _NUMBER = ((int, float, type(None)), "a number or null")
 _TEXT = ((str,), "text")
@@ -38,18 +50,146 @@ KINDS: dict[str, tuple[tuple[type, ...], str]] = {
 
 @dataclass(frozen=True)
 class Record:
-    """A run that has ended, as it is read back from its directory."""
+    """A run that has ended, as it is read back.
 
-    directory: Path
+    Args:
+        place: its directory, or the file of its study.
+        result: what its result.json says.
+        rows: of its metrics.csv.
+        layers: the rows of its layers.csv; None if that was not kept.
+        name: of the run in its study: "autoencoder/relu/seed0".
+        line: of the file of its study; None for a directory.
+        probe: the file that has what its probe recorded; None if there is none.
+    """
+
+    place: Path
     result: dict[str, Any]
     rows: list[Row]
+    layers: list[Cells] | None = None
+    name: str = ""
+    line: int | None = None
+    probe: Path | None = None
+
+    def recording(self) -> Recording:
+        """What its probe recorded.
+
+        Raises:
+            ValueError: there is none, or the file is damaged.
+            OSError: it can't be read.
+        """
+        if self.probe is None:
+            raise ValueError(f"{self.place} has no recording of a probe")
+        if self.line is None:
+            return Recording.load(self.probe)
+        return load_recording(self.probe, self.name)
 
 
-def read(directory: Path) -> Record:
-    """The record in a run's directory."""
-    result = read_json(directory / "result.json")
-    require_result(directory, result)
-    return Record(directory, result, read_metrics(directory / "metrics.csv"))
+def records(path: Path) -> tuple[list[Record], list[str]]:
+    """All runs in a place that have ended, and what is wrong with those that are damaged.
+
+    Args:
+        path: a folder with runs in or below it or with files of studies in it, or such a file.
+    """
+    return gather(path, "result", {"metrics.csv": "curve", "layers.csv": "layers"}, of_line)
+
+
+def of_line(place: Path, number: int | None, line: Line) -> Record:
+    """The record in a line of a study's file, or in a directory.
+
+    Raises:
+        FileError: it is damaged.
+    """
+    if problem := wrong_with(line["result"]):
+        raise FileError(f"it has no result of a run: {problem}")
+    rows = as_rows(line.get("curve", {}), METRICS)
+    if not all(math.isfinite(value) for row in rows for value in row.values()):
+        raise FileError("its curve has a number that is not finite")
+    layers = as_rows(line["layers"], LAYERS, ("site",)) if "layers" in line else None
+    probe = place / "probe.npz" if number is None else place.with_suffix(".npz")
+    kept = probe.exists() if number is None else "probe" in line
+    return Record(place, line["result"], rows, layers, line["run"], number, probe if kept else None)
+
+
+def publish(found: Sequence[Record], path: Path, layers: bool = False, probe: bool = False) -> None:
+    """Write the file of a study, and with probes the file of their arrays beside it.
+
+    Args:
+        found: the runs.
+        path: `<study>.jsonl`; the arrays are in `<study>.npz`, by the names of the runs.
+        layers: whether the layers are kept too: they are larger than all the rest.
+        probe: whether what was recorded by probes is, which is larger still.
+
+    Raises:
+        RunError: the file has runs that are not among these, and would be lost; or a recording is
+            damaged.
+    """
+    new = [_settings(record) for record in found]
+    if lost := [each.name for each in records(path)[0] if _settings(each) not in new]:
+        raise RunError(f"{path} has runs that are not among these, {lost[0]} first: move it away")
+    lines: list[dict[str, Any]] = []
+    arrays: dict[str, NDArray[Any]] = {}
+    for record in found:
+        line = {"run": record.name, "result": record.result, "curve": as_columns(record.rows)}
+        if layers and record.layers is not None:
+            line["layers"] = as_columns(record.layers)
+        if probe and record.probe is not None:
+            line["probe"] = True
+            try:
+                own = record.recording().to_arrays()
+            except ValueError as error:
+                raise RunError(str(error)) from None
+            for name, array in own.items():
+                if name.endswith(".counts"):  # in as few bytes as they need
+                    array = array.astype(np.min_scalar_type(array.max(initial=0)))
+                arrays[f"{record.name}/{name}"] = array
+        lines.append(line)
+    write_lines(path, lines)
+    if arrays:
+        new_file = path.with_name(f".{path.stem}.npz.new")
+        new_file.unlink(missing_ok=True)  # it may be left over, or a link to elsewhere
+        with new_file.open("xb") as file:
+            np.savez_compressed(file, **dict(sorted(arrays.items())))  # type: ignore[arg-type]
+        os.replace(new_file, path.with_suffix(".npz"))
+
+
+def load_recording(path: Path, name: str) -> Recording:
+    """What the probe of a run recorded, from the file of its study; nothing in it is executed.
+
+    Raises:
+        OSError: it can't be read.
+        ValueError: it has no such recording, or one of more than 256 MB unpacked.
+    """
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise ValueError("it is not an ordinary file")
+        arrays: dict[str, NDArray[Any]] = {}
+        with ZipFile(path) as packed:
+            own = [part for part in packed.infolist() if part.filename.startswith(f"{name}/")]
+            if (unpacked := sum(part.file_size for part in own)) > LARGEST_RECORDING:
+                raise ValueError(f"{name} has {unpacked} bytes, more than {LARGEST_RECORDING}")
+            for part in own:
+                if part.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
+                    raise ValueError(f"{part.filename} is compressed in an unknown way")
+                array = part.filename.removeprefix(f"{name}/").removesuffix(".npy")
+                with packed.open(part) as file:
+                    arrays[array] = read_array(file, allow_pickle=False)
+        return Recording.from_arrays(arrays)
+    except (
+        ValueError,
+        AttributeError,
+        EOFError,
+        BadZipFile,
+        MemoryError,
+        RuntimeError,  # it is encrypted
+        zlib.error,
+    ) as error:
+        raise ValueError(f"{path} has no recording of {name}: {error}") from error
+
+
+def _settings(record: Record) -> tuple[Any, ...]:
+    """What makes a run another one."""
+    result = record.result
+    return (result.get("experiment"), result["act"], result["seed"], result["config"])
 
 
 def require_result(directory: Path, result: Any) -> None:
@@ -99,18 +239,6 @@ def measured(result: Mapping[str, Any]) -> Measured:
 def as_stored(measured: Measured) -> dict[str, Any]:
     """What is measured, for result.json: it can be read where the experiment is not known."""
     return {field.name: getattr(measured, field.name) for field in fields(Measured)}
-
-
-def records(folder: Path) -> tuple[list[Record], list[str]]:
-    """All runs below a folder that have ended, and what is wrong with those that are damaged."""
-    found, problems = [], []
-    for path in below(folder, "result.json"):
-        try:
-            found.append(read(path.parent))
-        except (RunError, OSError) as error:
-            if os.path.lexists(path):  # or else it has just gone, as the run is tried again
-                problems.append(str(error))
-    return found, problems
 
 
 def unfinished(folder: Path) -> int:

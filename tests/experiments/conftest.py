@@ -117,7 +117,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 def explorer_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The explorer, with runs."""
     output = tmp_path_factory.mktemp("page") / "explorer.html"
-    assert explorer_command.main(["-o", str(output), "--runs", str(RESULTS / "claims")]) == 0
+    assert explorer_command.main(["-o", str(output), "--runs", str(RESULTS / "claims.jsonl")]) == 0
     return output
 
 

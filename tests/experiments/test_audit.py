@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import surrogate
 from experiments.analysis import audit
 from experiments.analysis.audit import Audited, audited
 from experiments.analysis.audit.command import batches_of
+from experiments.analysis.audit.files import audits
 from experiments.analysis.audit.tables import by_act, fall, lines, mean_and_deviation, over_seeds
 from experiments.analysis.findings import audits as section
 from experiments.common.errors import RunError
@@ -141,21 +143,25 @@ def test_batches_are_of_different_validation_images() -> None:
 def test_what_was_audited_is_not_audited_again(
     runs: Path, outcome: Outcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nor where there are no weights, in a copy to be kept; other settings are another audit."""
+    """Nor where there are no weights, in a published file; other settings are another audit."""
     made: list[Path] = []
     monkeypatch.setattr(
         "experiments.analysis.audit.command.audit_weights", lambda *a: made.append(a[0])
     )
-    copies, figures = tmp_path / "kept", tmp_path / "figures"
+    kept, figures = tmp_path / "new" / "audits.jsonl", tmp_path / "figures"
     options = ("-o", str(figures), *OPTIONS)
-    again = command(str(runs), *options, "--compact", str(copies), main=audit.main)
+    again = command(str(runs), *options, "--publish", str(kept), main=audit.main)
     assert again.code == 0
     assert not made
     assert again.out.splitlines()[:4] == outcome.out.splitlines()[:4]
-    names = {str(path.relative_to(copies)) for path in copies.rglob("*") if path.is_file()}
-    assert names == {"cantor2/seed0/audit.csv", "cantor2/seed0/audit.json"}
-    third = command(str(copies), *options, "--compact", str(copies), main=audit.main)
-    assert (third.code, third.out) == (0, again.out)
+    for place in (kept, kept.parent):
+        third = command(str(place), *options, "--publish", str(kept), main=audit.main)
+        assert (third.code, third.out) == (0, again.out)
+    ((published,), problems), before = audits(kept), found_in(runs)
+    assert not problems
+    assert published.name == "autoencoder/cantor2/seed0"
+    assert published.record == before.record
+    assert repr(published.rows) == repr(before.rows)  # NaN among them
     with pytest.raises(AttributeError):  # it made nothing that could be saved
         command(str(runs), *options, "--sigma", "0.1", main=audit.main)
     assert [path.name for path in made] == ["epoch0.ckpt", "epoch1.ckpt", "epoch2.ckpt"]
@@ -194,13 +200,34 @@ def test_a_run_without_weights_or_with_a_damaged_audit(tmp_path: Path) -> None:
     done = command(str(tmp_path), main=audit.main)
     assert done.code == 2
     assert done.err.endswith("has no weights to audit: no epoch of it has ended\n")
-    (tmp_path / "audit.json").write_text('{"epochs": [{"epoch": 0}]}')
-    (tmp_path / "audit.csv").write_text("epoch,kind,cosine\n0,total,many\n")
-    with pytest.raises(RunError, match=r"audit\.csv is damaged"):
-        audited(tmp_path)
-    (tmp_path / "audit.csv").write_text("epoch,kind,cosine\n1,total,1\n")
-    with pytest.raises(RunError, match="not one total of epoch 0"):
-        audited(tmp_path)
+    record = '{"act": "relu", "seed": 0, "epochs": [{"epoch": 0}]}'
+    for table, text, problem in (
+        ("0,total,many", record, "could not convert string to float: 'many'"),
+        ("0,total", record, "is shorter"),
+        ("1,total,1", record, "not one total of epoch 0"),
+        ("0,total,1", "[]", "TypeError"),
+        ("0,total,1", record.replace("0", '"0"', 1), "seed an integer"),
+    ):
+        (tmp_path / "audit.json").write_text(text)
+        (tmp_path / "audit.csv").write_text(f"epoch,kind,cosine\n{table}\n")
+        with pytest.raises(RunError, match=rf"^{re.escape(str(tmp_path))}.* is damaged: ") as error:
+            audited(tmp_path)
+        assert problem in str(error.value)
+        done = command(str(tmp_path), main=audit.main)
+        assert (done.code, done.err) == (2, f"error: {error.value}\n")
+
+
+def test_published_audits_that_are_damaged(tmp_path: Path) -> None:
+    file = tmp_path / "audits.jsonl"
+    file.write_text('{"run": "a", "audit": {"act": "relu", "seed": 0, "epochs": []}}\n')
+    done = command(str(file), main=audit.main)
+    assert done.code == 2
+    assert done.err == f"error: {file}:1 is damaged: a table must be an object of lists\n"
+    with pytest.raises(ValueError, match=r"audits\.jsonl:1 is damaged"):
+        section.section(file)
+    file.write_text("")
+    assert command(str(file), main=audit.main).err == f"error: no audit in {file}\n"
+    assert "Not run yet" in section.section(tmp_path / "nowhere")
 
 
 def made_up(act: str, seed: int, loss: float, kept: float, fell: float, cosine: float) -> Audited:
@@ -252,15 +279,16 @@ def test_words_follow_the_numbers() -> None:
 
 def test_the_section_is_of_the_study_of_its_file() -> None:
     content = yaml.safe_load((ROOT / "configs" / "studies" / "audit.yaml").read_text())
-    found = [audited(path) for path in sorted((ROOT / "docs/results/audit").glob("*/*"))]
-    acts = {*content["acts"], content["baseline"]}
-    assert {each.act for each in found if each} == acts
-    assert {each.seed for each in found if each} == {*range(content["seeds"])}
+    assert content["seed"] == "0-2"
+    found, problems = audits(ROOT / "docs" / "results" / "audit.jsonl")
+    assert not problems
+    acts = {*content["act"], content["baseline"]}
+    assert {each.act for each in found} == acts
+    assert {each.seed for each in found} == {0, 1, 2}
     for each in found:
-        assert each is not None
-        assert each.epochs == [*range(content["settings"]["trainer"]["max_epochs"] + 1)]
-        assert each.record["config"]["model"] == content["settings"]["model"]
-    text = section.section(ROOT / "docs" / "results" / "audit")
+        assert each.epochs == [*range(content["trainer"]["max_epochs"] + 1)]
+        assert each.record["config"]["model"] == content["model"]
+    text = section.section(ROOT / "docs" / "results" / "audit.jsonl")
     assert text.count("\n- `") == len(acts)
     makefile = (ROOT / "Makefile").read_text().replace("\\\n\t\t", "")
     assert section.AUDIT.removeprefix("python") in makefile

@@ -43,7 +43,7 @@ def _what_is_ours() -> Iterator[None]:
 def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Of the page with the committed runs."""
     output = tmp_path_factory.mktemp("explorer") / "explorer.html"
-    assert command.main(["-o", str(output), "--runs", str(RESULTS / "claims")]) == 0
+    assert command.main(["-o", str(output), "--runs", str(RESULTS / "claims.jsonl")]) == 0
     return output.as_uri()
 
 

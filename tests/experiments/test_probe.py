@@ -27,7 +27,6 @@ from experiments.analysis.probe.runs import (
     preferred,
     read,
 )
-from experiments.analysis.report.compact import compact
 from experiments.timing.probe import probe as suite
 from experiments.timing.settings import Settings
 from experiments.training.callbacks import Curves
@@ -274,7 +273,10 @@ def test_the_command_answers_and_draws(
 
 def test_runs_that_cannot_be_read(study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert main([str(tmp_path), "-o", str(tmp_path / "out")]) == 2
-    assert f"no probe.npz in {tmp_path}: was the run made with --probe" in capsys.readouterr().err
+    assert (
+        f"no finished run with a probe in {tmp_path}: was it made with --probe?"
+        in capsys.readouterr().err
+    )
     arguments = [str(study), "-o", str(tmp_path / "out"), "--figures", "moves", "--act"]
     assert main([*arguments, "relu", "tanh"]) == 1
     assert "no run of tanh" in capsys.readouterr().err
@@ -285,21 +287,13 @@ def test_runs_that_cannot_be_read(study: Path, tmp_path: Path, capsys: pytest.Ca
     for problem, change in {
         "is not a probe's recording": lambda: file.write_bytes(content[:100]),
         "no epoch has been recorded": lambda: Recording(["a"]).save(file),
-        "has neither result.json nor": lambda: (file.parent / "result.json").unlink(),
+        "no finished run with a probe": lambda: (file.parent / "result.json").unlink(),
+        "was it made with --probe?": file.unlink,
     }.items():
         change()
-        if problem.startswith("has"):
-            file.write_bytes(content)
         runs, problems = read([damaged])
         assert not runs
         assert problem in problems[0]
-
-
-def test_compact_keeps_the_recording_if_it_is_told_to(study: Path, tmp_path: Path):
-    assert compact(study, tmp_path / "without") == 0
-    assert not list((tmp_path / "without").rglob("probe.npz"))
-    assert compact(study, tmp_path / "with", probe=True) == 0
-    assert len(list((tmp_path / "with").rglob("probe.npz"))) == 8
 
 
 def test_the_section_of_findings_says_what_the_recordings_say(study: Path, tmp_path: Path):
@@ -318,11 +312,12 @@ def test_the_section_of_findings_says_what_the_recordings_say(study: Path, tmp_p
     assert re.search(r"With all it is 0 at more than 25% of the points", text)
     for name in re.findall(r"\]\((images/[^)]+)\)", text):
         assert name.startswith("images/probe/")
-    assert questions(tmp_path).startswith("Not run yet: ")
-    (tmp_path / "x").mkdir()
-    (tmp_path / "x" / "probe.npz").write_bytes(b"")
+    assert questions(tmp_path / "x").startswith("Not run yet: ")
+    made(tmp_path / "x", "relu", 0, 0.1)
+    (file,) = tmp_path.rglob("probe.npz")
+    file.write_bytes(b"")
     with pytest.raises(ValueError, match="is not a probe's recording"):
-        questions(tmp_path)
+        questions(tmp_path / "x")
 
 
 def test_the_suite_of_the_benchmark():

@@ -288,48 +288,9 @@ def test_a_baseline_without_a_run_is_said(tmp_path: Path, capsys: pytest.Capture
         assert not capsys.readouterr().err
 
 
-def test_a_copy_does_not_replace_that_of_another_run(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-):
-    """Which learning rate got the plain directory depends on which was run first."""
-    write(seeds("relu", [0.1, 0.2]), tmp_path / "first")
-    write([made("relu", 0, 0.3), made("relu", 1, 0.4, lr=0.1)], tmp_path / "second")
-    kept = tmp_path / "kept"
-    assert report.main([str(tmp_path / "first"), "--compact", str(kept)]) == 0
-    before = {path: path.read_bytes() for path in kept.rglob("*.json")}
-    assert report.main([str(tmp_path / "first"), "--compact", str(kept)]) == 0
-    assert report.main([str(tmp_path / "second"), "--compact", str(kept)]) == 2
-    message = f"error: {kept / 'relu' / '1'} is of another run: move it away\n"
-    assert capsys.readouterr().err == message
-    assert {path: path.read_bytes() for path in kept.rglob("*.json")} == before
-
-
 def test_runs_that_have_not_ended_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     write(STUDY, tmp_path)
     (tmp_path / "cut_off").mkdir()
     (tmp_path / "cut_off" / "identity.json").write_text("{}")
     assert report.main([str(tmp_path), "-o", str(tmp_path / "out")]) == 0
     assert "1 run has not ended and is left out" in capsys.readouterr().err
-
-
-def test_compact_copies_give_the_same_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    write(STUDY, tmp_path / "runs")
-    for directory in (path.parent for path in (tmp_path / "runs").rglob("result.json")):
-        (directory / "checkpoints").mkdir()
-        (directory / "checkpoints" / "last.ckpt").write_text("large")
-        for name in ("log.txt", "events.out.tfevents.1", "identity.json", "config.yaml"):
-            (directory / name).write_text("{}")
-        (directory / "layers.csv").write_text("epoch\n")
-    compact = [str(tmp_path / "runs"), "--compact"]
-    assert report.main([*compact, str(tmp_path / "all"), "--layers"]) == 0
-    assert len(list((tmp_path / "all").rglob("layers.csv"))) == len(STUDY)
-    capsys.readouterr()
-    assert report.main([*compact, str(tmp_path / "kept")]) == 0
-    assert capsys.readouterr().out == f"{len(STUDY)} runs in {tmp_path / 'kept'}\n"
-    names = {path.name for path in (tmp_path / "kept").rglob("*") if path.is_file()}
-    assert names == {"result.json", "metrics.csv", "config.yaml"}
-    printed = []
-    for name in ("runs", "kept"):
-        assert report.main([str(tmp_path / name), "-o", str(tmp_path / "out")]) == 0
-        printed.append(capsys.readouterr().out)
-    assert printed[0] == printed[1]

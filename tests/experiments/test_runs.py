@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments.common.errors import HeldError, RunError
-from experiments.common.files import below, flat, write, write_json
-from experiments.runs import records
+from experiments.common.files import below, flat, read_json, write, write_json
+from experiments.runs import published, records
 from experiments.runs import run as runs
 from experiments.runs.provenance import commit
 from experiments.runs.run import Run, folder_name, held
@@ -135,14 +135,14 @@ def test_a_result_that_goes_as_its_run_is_tried_again_is_no_problem(
 ):
     path = RUN.create(tmp_path, "") / "result.json"
     path.write_text("{}")
-    assert records.records(tmp_path) == ([], [f"{path} is not a run's result: it has no act"])
-    read = records.read
+    problem = f"{path.parent} is damaged: it has no result of a run: it has no act"
+    assert records.records(tmp_path) == ([], [problem])
 
-    def late(directory: Path) -> Any:
+    def late(file: Path) -> Any:
         path.unlink()
-        return read(directory)
+        return read_json(file)
 
-    monkeypatch.setattr(records, "read", late)
+    monkeypatch.setattr(published, "read_json", late)
     assert records.records(tmp_path) == ([], [])
 
 

@@ -45,7 +45,7 @@ CONFIGS = {
     "classifier": sorted((PROJECT / "configs" / "classifier").glob("*.yaml")),
 }
 STUDIES = sorted((PROJECT / "configs" / "studies").glob("*.yaml"))
-RESULTS = PROJECT / "docs" / "results" / "autoencoder"
+RESULTS = PROJECT / "docs" / "results" / "autoencoder.jsonl"
 KEYS = (
     "act", "seed", "runs", "model", "data", "optimizer", "trainer", "config", "channels", "lr",
     "max_epochs", "name", "root", "experiment", "acts", "lr", "workers", "address",
@@ -124,15 +124,27 @@ def _plan(text: str, *words: str) -> None:
 @lru_cache(maxsize=1)
 def _runs() -> list[tuple[Any, bytes, bytes]]:
     pyplot.close(pyplot.figure())  # which makes folders for itself
-    found = sorted(RESULTS.glob("*/*/result.json"))[:6]
+    lines = [json.loads(line) for line in RESULTS.read_text().splitlines()]
     layer = b"epoch,site,neurons,dead,mean,gradient_out\n0,a,4,0,0.1,0.2\n1,a,4,1,0.2,0.1\n"
+    tables = [
+        "\n".join(",".join(map(str, row)) for row in (curve, *zip(*curve.values(), strict=True)))
+        for curve in (line["curve"] for line in lines)
+    ]
     return [
-        (json.loads(path.read_bytes()), (path.parent / "metrics.csv").read_bytes(), layer)
-        for path in found
+        (line["result"], table.encode() + b"\n", layer)
+        for line, table in zip(lines, tables, strict=True)
     ]
 
 
-def result(source: random.Random) -> tuple[bytes, bytes, bytes, bool]:
+@lru_cache(maxsize=1)
+def _lines() -> list[Any]:
+    found = [json.loads(line) for line in RESULTS.read_text().splitlines()]
+    layers = {"epoch": [0, 1], "site": ["a", "a"], "mean": [0.1, "nan"], "neurons": [4, 4],
+              "dead": [0, 1], "gradient_out": [0.2, 0.1]}  # fmt: skip
+    return [{**line, "layers": layers} for line in found]
+
+
+def result(source: random.Random) -> tuple[bytes, bytes, bytes, bytes, bool]:
     found, metrics, layer = source.choice(_runs())
     way = source.random()
     if way < 0.02:
@@ -148,7 +160,13 @@ def result(source: random.Random) -> tuple[bytes, bytes, bytes, bool]:
         extra = source.choice((row.encode() + b"\n", b'"\n', b"\xff", b"1,2\n", b"=1+1,"))
         metrics = source.choice((mutate.data(source, metrics), metrics + extra))
         layer = mutate.data(source, layer)
-    return content, metrics, layer, source.random() < 0.01
+    line = source.choice(_lines())
+    if source.random() < 0.7:
+        text = json.dumps(mutate.tree(source, line, _named), ensure_ascii=source.random() < 0.5)
+        published = text.encode("utf-8", "surrogatepass")
+    else:
+        published = mutate.data(source, json.dumps(line).encode())
+    return content, metrics, layer, published, source.random() < 0.01
 
 
 def _named(source: random.Random) -> Any:
@@ -157,9 +175,12 @@ def _named(source: random.Random) -> Any:
     return mutate.strange(source)
 
 
-def read_result(case: tuple[bytes, bytes, bytes, bool]) -> None:
-    """Two runs, one of them valid: a report of what can be read, without markup of a stranger's."""
-    content, metrics, layer, drawn = case
+def read_result(case: tuple[bytes, bytes, bytes, bytes, bool]) -> None:
+    """Three runs, one of them valid and one published: a report of what can be read.
+
+    There is no markup of a stranger's in it.
+    """
+    content, metrics, layer, published, drawn = case
     found, valid, _ = _runs()[0]
     folder = Path("runs")
     for name, files in {
@@ -169,6 +190,7 @@ def read_result(case: tuple[bytes, bytes, bytes, bool]) -> None:
         (folder / name).mkdir(parents=True, exist_ok=True)
         for file, text in files.items():
             (folder / name / file).write_bytes(text)
+    (folder / "study.jsonl").write_bytes(published)
     read, _ = records(folder)
     results = [record.result for record in read]
     summary(results, "linear")
@@ -184,8 +206,7 @@ def read_result(case: tuple[bytes, bytes, bytes, bool]) -> None:
         draw(read, Path(), "linear")
         draw_study(read, Path(), "linear")
     for record in read:
-        with suppress(ValueError, OSError):
-            layers(record, last=True)
+        layers(record, last=True)
 
 
 @lru_cache(maxsize=1)

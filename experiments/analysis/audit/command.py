@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import re
 import shlex
-import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
@@ -18,13 +17,13 @@ from torch.utils.data import default_collate
 
 import surrogate
 from experiments.analysis.audit.figures import draw
-from experiments.analysis.audit.files import FILES, Audited, audited, save
+from experiments.analysis.audit.files import Audited, audited, audits, publish, save
 from experiments.analysis.audit.tables import table
 from experiments.common.command import exit_code, import_files
 from experiments.common.errors import RunError, UsageError
 from experiments.common.files import below, plain_yaml, read_json
 from experiments.runs.provenance import commit, versions
-from experiments.runs.run import folder_name
+from experiments.runs.published import study_files
 from experiments.tasks import experiment as experiments
 from experiments.tasks.data import Images
 from experiments.training.checkpoints import DamagedError, read
@@ -54,10 +53,17 @@ def make_parser() -> argparse.ArgumentParser:
     )
     default = Settings()
     option = parser.add_argument
-    option("runs", type=Path, nargs="+", metavar="RUN", help="directories of runs, or above them")
+    option(
+        "runs",
+        type=Path,
+        nargs="+",
+        metavar="RUN",
+        help="directories of runs, or above them; or published audits",
+    )
     option("-o", "--output", type=Path, default=Path("runs"), metavar="DIR",
            help="folder for audit.png and audit_layers.png (runs)")  # fmt: skip
-    option("--compact", type=Path, metavar="DIR", help="copy what was found to DIR, to keep it")
+    option("--publish", type=Path, metavar="FILE.jsonl", help="keep what was found in this file")
+    option("--compact", help=argparse.SUPPRESS)
     option("--sigma", type=float, default=default.sigma,
            help=f"how far the loss is smoothed ({default.sigma})")  # fmt: skip
     option("--pairs", type=int, default=default.pairs, metavar="N",
@@ -75,6 +81,8 @@ def make_parser() -> argparse.ArgumentParser:
 
 def command(arguments: Sequence[str]) -> int:
     given = make_parser().parse_args(arguments)
+    if given.compact:
+        raise UsageError("--compact DIR is now --publish FILE.jsonl: one file for a study")
     if given.batches < 1:
         raise UsageError(f"--batches must be above 0, got {given.batches}")
     if given.batch_size is not None and given.batch_size < 2:
@@ -85,49 +93,50 @@ def command(arguments: Sequence[str]) -> int:
         raise UsageError(str(error).replace("Settings: ", "--")) from error
     import_files(given.files)
     words = shlex.join(["python", "-m", "experiments.audit", *arguments])
-    found = []
-    for directory in directories(given.runs):
-        wanted = {
-            "sigma": settings.sigma,
-            "pairs": settings.pairs,
-            "layer_pairs": settings.layer_pairs,
-            "steps": list(settings.steps),
-            "seed": settings.seed,
-            "batch_size": given.batch_size,
-            "batches": given.batches,
-        }
-        found.append(audit_of(directory, settings, wanted, words))
+    wanted = {
+        "sigma": settings.sigma,
+        "pairs": settings.pairs,
+        "layer_pairs": settings.layer_pairs,
+        "steps": list(settings.steps),
+        "seed": settings.seed,
+        "batch_size": given.batch_size,
+        "batches": given.batches,
+    }
+    places: dict[tuple[Path, str], Audited] = {}
+    for path in given.runs:
+        own = (
+            published(path)
+            if study_files(path)
+            else (audit_of(directory, settings, wanted, words) for directory in directories(path))
+        )
+        places |= {(each.place, each.name): each for each in own}
+    found = [*places.values()]
     print(table(found))
     try:
         for path in draw(found, given.output):
             print(path)
-        if given.compact:
-            for each in found:
-                copy_to(given.compact, each)
+        if given.publish:
+            publish(found, given.publish)
     except OSError as error:
         raise UsageError(f"cannot write to {error.filename}: {error.strerror}") from error
     return 0
 
 
-def directories(folders: Sequence[Path]) -> list[Path]:
-    """Those of runs among and below the folders, that were trained or have been audited."""
-    found: dict[Path, None] = {}
-    for folder in folders:
-        names = ("identity.json", "audit.json")
-        own = sorted({path.parent for name in names for path in below(folder, name)})
-        if not own:
-            raise UsageError(f"no run in {folder}")
-        found |= dict.fromkeys(own)
-    return list(found)
+def published(path: Path) -> list[Audited]:
+    """The audits in a study's file, or in those of a folder."""
+    found, problems = audits(path)
+    if problems or not found:
+        raise RunError("\n".join(problems) or f"no audit in {path}")
+    return found
 
 
-def copy_to(folder: Path, found: Audited) -> None:
-    """Copies both files of a run's audits, to a directory of its activation and seed."""
-    target = folder / folder_name(found.act) / found.directory.name
-    target.mkdir(parents=True, exist_ok=True)
-    for name in FILES:
-        if not (target / name).exists() or not (target / name).samefile(found.directory / name):
-            shutil.copyfile(found.directory / name, target / name)
+def directories(folder: Path) -> list[Path]:
+    """Those of runs in and below a folder, that were trained or have been audited."""
+    names = ("identity.json", "audit.json")
+    found = sorted({path.parent for name in names for path in below(folder, name)})
+    if not found:
+        raise UsageError(f"no run in {folder}")
+    return found
 
 
 def audit_of(directory: Path, settings: Settings, wanted: Mapping[str, Any], words: str) -> Audited:

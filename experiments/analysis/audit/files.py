@@ -1,7 +1,9 @@
-"""What is kept of a run's audits: written, read back.
+"""What is kept of a run's audits: written, read back, published.
 
 audit.csv   what `surrogate.audit` has in its rows, for each epoch
 audit.json  the settings, what made it, and for each epoch the loss and the line search
+
+Both are "audit" and "rows" of a run's line where the audits of a study are published.
 """
 
 from __future__ import annotations
@@ -15,13 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from experiments.common.errors import RunError
-from experiments.common.files import read_json, write, write_json
+from experiments.common.files import FileError, write, write_json
+from experiments.runs.published import Cells, Line, as_columns, as_rows, gather, write_lines
+from experiments.runs.run import folder_name
 from surrogate.diagnostics.audit import Audit, Row
 from surrogate.diagnostics.audit.smoothing import Estimate
 
-Cells = dict[str, str | float]
-
-FILES = ("audit.csv", "audit.json")
 DIGITS = 4  # that are kept of a number
 TEXTS = ("kind", "name")
 
@@ -31,14 +32,16 @@ class Audited:
     """The audits of a run.
 
     Args:
-        directory: of the run.
+        place: the directory of the run, or the file of the study.
         record: what audit.json says.
         rows: of audit.csv, with numbers as numbers.
+        name: of the run; what is behind the last "/" tells those of an activation apart.
     """
 
-    directory: Path
+    place: Path
     record: Mapping[str, Any]
     rows: Sequence[Cells]
+    name: str = ""
 
     @property
     def act(self) -> str:
@@ -125,25 +128,50 @@ def save(directory: Path, record: Mapping[str, Any], audits: Mapping[int, Audit]
 
 
 def audited(directory: Path) -> Audited | None:
-    """The audits in a directory; None if there are none.
+    """The audits in the directory of a run; None if there are none.
 
     Raises:
         RunError: a file is damaged.
     """
-    path = directory / "audit.csv"
-    record = read_json(directory / "audit.json")
-    if record is None:
-        return None
+    found, problems = audits(directory)
+    if problems:
+        raise RunError(problems[0])
+    return found[0] if found else None
+
+
+def audits(path: Path) -> tuple[list[Audited], list[str]]:
+    """The audits of all runs in a place, and what is wrong with those that are damaged.
+
+    Args:
+        path: a folder with runs in or below it or with files of studies in it, or such a file.
+    """
+    return gather(path, "audit", {"audit.csv": "rows"}, of_line)
+
+
+def of_line(place: Path, number: int | None, line: Line) -> Audited:
+    """The audits in a line of a study's file, or in a directory.
+
+    Raises:
+        FileError: they are damaged.
+    """
+    rows = as_rows(line.get("rows"), ("epoch", "kind", "cosine"), TEXTS)
+    found = Audited(place, line["audit"], rows, line["run"])
     try:
-        with path.open(newline="") as file:
-            rows = [
-                {name: text if name in TEXTS else float(text) for name, text in row.items()}
-                for row in csv.DictReader(file)
-            ]
-        found = Audited(directory, record, rows)
+        if not isinstance(found.act, str) or not isinstance(found.seed, int):
+            raise FileError("act must be text, and seed an integer")
         for epoch in found.epochs:
             if len(found.column("cosine", epoch)) != 1:
-                raise ValueError(f"there is not one total of epoch {epoch}")
-    except (OSError, ValueError, TypeError, KeyError, csv.Error) as error:
-        raise RunError(f"{path} is damaged: {error}") from None
+                raise FileError(f"there is not one total of epoch {epoch}")
+    except (TypeError, KeyError) as error:
+        raise FileError(repr(error)) from None
     return found
+
+
+def publish(found: Sequence[Audited], path: Path) -> None:
+    """Write the audits of a study to one file, a line for each run."""
+    lines = []
+    for each in found:
+        folder = f"{each.record['experiment']}/{folder_name(each.act)}"
+        line = {"run": f"{folder}/{each.name.split('/')[-1]}", "audit": each.record}
+        lines.append(line | {"rows": as_columns(each.rows)})
+    write_lines(path, lines)

@@ -8,23 +8,27 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.analysis.audit.command import directories
-from experiments.analysis.audit.files import Audited, audited
+from experiments.analysis.audit.files import Audited, audits
 from experiments.analysis.audit.tables import STEP, Quantity, by_act, fall, lines, over_seeds, total
 from surrogate.diagnostics.check.report import markdown_table
 
 STUDY = "python -m experiments.compare --config configs/studies/audit.yaml"
 AUDIT = (
-    "python -m experiments.audit runs/audit -o docs/images --compact docs/results/audit "
+    "python -m experiments.audit runs/audit -o docs/images --publish docs/results/audit.jsonl "
     "--pairs 32 --layer_pairs 3 --batch_size 32"
 )
-AGAIN = "python -m experiments.audit docs/results/audit -o docs/images"
+AGAIN = "python -m experiments.audit docs/results/audit.jsonl -o docs/images"
 
 
-def section(folder: Path) -> str:
-    """The section, as Markdown, of the audits in a folder."""
-    runs = directories([folder]) if folder.exists() else []
-    found = [each for each in map(audited, runs) if each is not None]
+def section(path: Path) -> str:
+    """The section, as Markdown, of the audits of a study.
+
+    Raises:
+        ValueError: a file is damaged.
+    """
+    found, problems = audits(path)
+    if problems:
+        raise ValueError("; ".join(problems))
     parts = ["## Audits", f"```console\n{STUDY}\n{AUDIT}\n```"]
     if not found:
         return "\n\n".join([*parts, "Not run yet."])

@@ -24,7 +24,7 @@ class Study:
     """A study of configs/studies.
 
     Args:
-        name: of its file, and of the folder of its results.
+        name: of its file, and of that of its results.
         baseline: that of its file.
         scale: how large it is, beside what was published.
         layers: whether a claim needs its layers.csv.
@@ -43,8 +43,8 @@ class Study:
     def keep(self) -> str:
         layers = " --layers" * self.layers
         return (
-            f"python -m experiments.report runs/{self.name} --compact docs/results/{self.name}"
-            f"{layers}"
+            f"python -m experiments.report runs/{self.name} "
+            f"--publish docs/results/{self.name}.jsonl{layers}"
         )
 
 

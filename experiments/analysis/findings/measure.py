@@ -16,11 +16,12 @@ import surrogate
 from experiments.analysis.findings.quantities import LOST, Quantity
 from experiments.analysis.report.inference import FEWEST, Sample, holm, mean
 from experiments.analysis.report.statistics import Group, groups, judged, preference, score
+from experiments.runs.published import study_in
 from experiments.runs.records import Record, records
 
 
 class Results:
-    """The runs of all studies in a folder, each study in the folder of its name."""
+    """The runs of all studies in a folder, each in the file or the folder of its name."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -33,7 +34,7 @@ class Results:
             ValueError: a result file is damaged.
         """
         if name not in self._read:
-            found, problems = records(self.folder / name)
+            found, problems = records(study_in(self.folder, name))
             if problems:
                 raise ValueError("; ".join(problems))
             self._read[name] = found

@@ -24,6 +24,7 @@ from experiments.analysis.report.inference import FEWEST
 from experiments.analysis.report.statistics import PILOT, Result, score
 from experiments.analysis.report.study import StudyTable
 from experiments.common.files import write
+from experiments.runs.published import study_in
 
 COMMAND = "python -m experiments.findings docs/results -o docs/findings.md"
 ORIGIN = (
@@ -81,9 +82,9 @@ def page(results: Results) -> str:
         *(section(number, each, results) for number, each in enumerate(found, 1)),
         "## Which functions a shift centres",
         centres(),
-        audits.section(results.folder / "audit"),
+        audits.section(study_in(results.folder, "audit")),
         "## Questions",
-        questions(results.folder / "probe"),
+        questions(study_in(results.folder, "probe")),
         "## The studies",
         ORIGIN,
         *(study_section(study, results) for study in STUDIES),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.analysis.report.inference import mean
-from experiments.common.files import LARGEST_TABLE, read_text
+from experiments.runs.published import Cells
 from experiments.runs.records import Record
 
 
@@ -77,19 +75,10 @@ def diverged(record: Record) -> float:
     return ends.get(record.result["status"], math.nan)
 
 
-def layers(record: Record, last: bool) -> list[dict[str, float]]:
-    """The rows of layers.csv before the first epoch or after the last, a row per site."""
-    path = record.directory / "layers.csv"
-    if not path.exists():
-        return []
-    table = csv.DictReader(io.StringIO(read_text(path, LARGEST_TABLE), newline=""))
-    try:
-        rows = [
-            {name: float(text) for name, text in row.items() if name != "site"} for row in table
-        ]
-        epoch = max((row["epoch"] for row in rows), default=0) if last else 0
-    except (ValueError, TypeError, KeyError, csv.Error) as error:
-        raise ValueError(f"{path} is damaged: {error!r}") from None
+def layers(record: Record, last: bool) -> list[Cells]:
+    """The rows of its layers before the first epoch or after the last, a row per site."""
+    rows = record.layers or []
+    epoch = max((row["epoch"] for row in rows), default=0) if last else 0
     return [row for row in rows if row["epoch"] == epoch]
 
 

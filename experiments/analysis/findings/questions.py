@@ -20,11 +20,10 @@ from experiments.analysis.probe.runs import (
     rates,
     read,
 )
-from experiments.common.files import below
 
 STUDY = "python -m experiments.compare --config configs/studies/probe.yaml"
-KEEP = "python -m experiments.report runs/probe --compact docs/results/probe --probe"
-DRAW = "python -m experiments.probe docs/results/probe -o docs/images/probe --figures"
+KEEP = "python -m experiments.report runs/probe --publish docs/results/probe.jsonl --probe"
+DRAW = "python -m experiments.probe docs/results/probe.jsonl -o docs/images/probe --figures"
 NARROW = 0.8  # a region is preferred if half of x is within this share of a normal's width
 ASIDE = 0.25  # standard deviations off 0
 MOVED = 1.1  # the ratio of standard deviations from which x has moved
@@ -34,15 +33,18 @@ SAME = 0.85  # densities with less than this in common differ
 Runs = Sequence[Probed]
 
 
-def questions(folder: Path) -> str:
+def questions(path: Path) -> str:
     """The section, as Markdown: each question, its command, figure, numbers and answer.
+
+    Args:
+        path: the study's file, or the folder of its runs.
 
     Raises:
         ValueError: a file is damaged.
     """
-    if not below(folder, "probe.npz"):
+    if not path.exists():
         return f"Not run yet: `{STUDY}`, then `{KEEP}`."
-    runs, problems = read([folder])
+    runs, problems = read([path])
     if problems:
         raise ValueError("; ".join(problems))
     groups = {act: own for act, own in sorted(by_act(runs).items())}

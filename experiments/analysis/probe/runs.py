@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from experiments.common.errors import RunError
-from experiments.common.files import below, flat, read_json
+from experiments.common.files import flat
+from experiments.runs.records import records
 from surrogate.training.recording import Distribution, Recording, SiteRecord
 
 HALF = 0.5  # the share of the samples that the preferred region has
@@ -25,14 +24,12 @@ class Probed:
     """A run with a probe.
 
     Args:
-        directory: of the run.
         act: its activation.
         seed: of it.
         lr: its learning rate.
         recording: what the probe recorded.
     """
 
-    directory: Path
     act: str
     seed: int
     lr: float
@@ -54,40 +51,33 @@ class Probed:
         return NUMBERS[name].of(self, self.last if epoch is None else epoch)
 
 
-def read(folders: Iterable[Path]) -> tuple[list[Probed], list[str]]:
-    """The runs with a probe in and below the folders, and what is wrong with those left out."""
-    found: dict[Path, Probed] = {}
-    problems: list[str] = []
-    for folder in folders:
-        paths = below(folder, "probe.npz")
-        if not paths:
-            problems.append(f"no probe.npz in {folder}: was the run made with --probe true?")
-        for path in paths:
-            try:
-                found[path.resolve()] = read_run(path.parent)
-            except (ValueError, RunError, OSError) as error:
-                problems.append(str(error))
-    runs = sorted(found.values(), key=lambda run: (run.lr, run.seed))
-    return runs, problems
+def read(paths: Iterable[Path]) -> tuple[list[Probed], list[str]]:
+    """The runs with a probe that have ended, of folders and of studies' files; and what is wrong.
 
-
-def read_run(directory: Path) -> Probed:
-    """The run in a directory.
-
-    Raises:
-        ValueError: its files are not those of a run with a probe, or no epoch has ended.
+    A run that is in several of them counts once.
     """
-    recording = Recording.load(directory / "probe.npz")
-    said: Any = read_json(directory / "result.json") or read_json(directory / "identity.json")
-    kinds = {"act": str, "seed": int, "config": dict}
-    if not isinstance(said, dict) or not all(
-        isinstance(said.get(name), kind) for name, kind in kinds.items()
-    ):
-        raise ValueError(f"{directory} has neither result.json nor identity.json of a run")
-    if not recording.epochs:
-        raise ValueError(f"{directory}: no epoch has been recorded yet")
-    lr = flat(said["config"]).get("optimizer.lr", math.nan)
-    return Probed(directory, said["act"], said["seed"], lr, recording)
+    found: dict[tuple[Path, int | None], Probed] = {}
+    problems: list[str] = []
+    for path in paths:
+        own, wrong = records(path)
+        problems += wrong
+        probed = [record for record in own if record.probe is not None]
+        if not probed:
+            problems.append(f"no finished run with a probe in {path}: was it made with --probe?")
+        for record in probed:
+            try:
+                recording = record.recording()
+            except (ValueError, OSError) as error:
+                problems.append(str(error))
+                continue
+            result = record.result
+            lr = flat(result["config"]).get("optimizer.lr", math.nan)
+            if recording.epochs:
+                run = Probed(result["act"], result["seed"], lr, recording)
+                found[record.place.resolve(), record.line] = run
+            else:
+                problems.append(f"{record.place}: no epoch has been recorded of {record.name}")
+    return sorted(found.values(), key=lambda run: (run.lr, run.seed)), problems
 
 
 def by_act(runs: Iterable[Probed]) -> dict[str, list[Probed]]:
