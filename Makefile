@@ -67,18 +67,18 @@ findings: install
 	for study in $(STUDIES) probe; do \
 		$(BIN)/python -m experiments.compare --config configs/studies/$$study.yaml || \
 			[ $$? = 1 ] || exit 2; \
-		layers=$$(case $$study in depth*) echo --layers;; probe) echo --probe;; esac); \
-		$(BIN)/python -m experiments.report runs/$$study --compact docs/results/$$study $$layers || \
+		more=$$(case $$study in depth*) echo --layers;; probe) echo --probe;; esac); \
+		$(BIN)/python -m experiments.report runs/$$study --publish docs/results/$$study.jsonl $$more || \
 			exit 2; \
 	done
 	$(BIN)/python -m experiments.compare --config configs/studies/audit.yaml
-	$(BIN)/python -m experiments.audit runs/audit -o docs/images --compact docs/results/audit \
+	$(BIN)/python -m experiments.audit runs/audit -o docs/images --publish docs/results/audit.jsonl \
 		--pairs 32 --layer_pairs 3 --batch_size 32
-	$(BIN)/python -m experiments.probe docs/results/probe -o docs/images/probe
+	$(BIN)/python -m experiments.probe docs/results/probe.jsonl -o docs/images/probe
 	$(BIN)/python -m experiments.findings docs/results -o docs/findings.md
 
 explorer: install
-	$(BIN)/python -m experiments.explorer -o explorer.html --runs docs/results/autoencoder
+	$(BIN)/python -m experiments.explorer -o explorer.html --runs docs/results/autoencoder.jsonl
 
 # WebGL is off so that TensorBoard draws with SVG, which a headless browser waits for.
 CHROMIUM := chromium --headless --no-sandbox --disable-gpu --disable-3d-apis --disable-quic \
@@ -86,7 +86,7 @@ CHROMIUM := chromium --headless --no-sandbox --disable-gpu --disable-3d-apis --d
 	--hide-scrollbars
 
 figures: install browser explorer
-	$(BIN)/python -m experiments.overview docs/results/autoencoder -o docs/images
+	$(BIN)/python -m experiments.overview docs/results/autoencoder.jsonl -o docs/images
 	$(BIN)/python -m experiments.documents docs/tutorial.md docs/gallery.md
 	$(BIN)/tensorboard --logdir $(RUNS) --port 6123 --load_fast=false >/dev/null 2>&1 & \
 	tensorboard=$$!; profile=$$(mktemp -d); sleep 15; \

@@ -1,6 +1,6 @@
 """Writes the Explorer: a page to choose a pair, turn its numbers and see what follows.
 
-python -m experiments.explorer -o explorer.html --runs docs/results/autoencoder
+python -m experiments.explorer -o explorer.html --runs docs/results/autoencoder.jsonl
 """
 
 import sys

@@ -1,6 +1,6 @@
 """Draws what a fake derivative is, in one picture for the README.
 
-python -m experiments.overview docs/results/autoencoder -o docs/images
+python -m experiments.overview docs/results/autoencoder.jsonl -o docs/images
 """
 
 import sys

@@ -1,9 +1,9 @@
 """What a fake derivative is, in one picture: four pairs, and how networks of them learn.
 
-    python -m experiments.overview docs/results/autoencoder -o docs/images
+    python -m experiments.overview docs/results/autoencoder.jsonl -o docs/images
 
 On the left the function of each pair with its true and its reported derivative, on the right the
-loss curves of the runs in the folder. The README shows the result, overview.png.
+loss curves of the runs. The README shows the result, overview.png.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ PAIRS = ("cantor2", "staircase_blurred", "heaviside_blurred", "relu_blurred")
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit code."""
     parser = argparse.ArgumentParser(prog="python -m experiments.overview", allow_abbrev=False)
-    parser.add_argument("folder", type=Path, help="the runs of an experiment: runs/autoencoder")
+    parser.add_argument("runs", type=Path, help="of an experiment: runs/autoencoder")
     parser.add_argument("-o", "--output", type=Path, default=Path(), help="folder for overview.png")
     given = parser.parse_args(arguments)
-    found, problems = records(given.folder)
-    for problem in problems or [f"no finished run in {given.folder}"] * (not found):
+    found, problems = records(given.runs)
+    for problem in problems or [f"no finished run in {given.runs}"] * (not found):
         print(f"error: {problem}", file=sys.stderr)
     if problems or not found:
         return 2

@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         allow_abbrev=False,
     )
     option = parser.add_argument
-    option("runs", type=Path, nargs="+", help="runs that were made with --probe true, or folders")
+    option("runs", type=Path, nargs="+", help="made with --probe true: folders, or FILE.jsonl")
     option("-o", "--output", type=Path, required=True, metavar="DIR", help="for the figures")
     option("--act", nargs="+", metavar="NAME", help="these activations only, in this order")
     option("--figures", nargs="+", choices=FIGURES, default=FIGURES, help="which (all)")

@@ -1,6 +1,6 @@
 """The Explorer: one HTML file to choose a pair, turn its numbers and see what follows.
 
-    python -m experiments.explorer -o explorer.html --runs docs/results/autoencoder
+    python -m experiments.explorer -o explorer.html --runs docs/results/autoencoder.jsonl
 
 The page needs nothing but a browser, also offline. What the library knows of its parts (names,
 arguments, limits, formulas) is read from its registries (`parts`); the formulas are written once

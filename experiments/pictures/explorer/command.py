@@ -15,7 +15,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit code."""
     parser = argparse.ArgumentParser(prog="python -m experiments.explorer", allow_abbrev=False)
     parser.add_argument("-o", "--output", type=Path, required=True, help="explorer.html")
-    parser.add_argument("--runs", type=Path, help="folder of runs whose loss curves are shown")
+    parser.add_argument(
+        "--runs", type=Path, help="whose loss curves are shown: a folder, or FILE.jsonl"
+    )
     given = parser.parse_args(arguments)
     found, problems = records(given.runs) if given.runs else ([], [])
     if given.runs and not found and not problems:
