@@ -14,6 +14,7 @@ import torch
 from experiments import autoencoder, classifier
 from experiments.pictures.explorer import command as explorer_command
 from experiments.settings.read import read_settings
+from experiments.site.documents import blocks
 from experiments.studies.plan import Job, plan
 from tests.browser import Browser, Page
 
@@ -85,6 +86,18 @@ def command(*arguments: str, main: Callable[[Sequence[str]], int] = autoencoder.
     with redirect_stdout(out), redirect_stderr(err):
         code = main(arguments)
     return Outcome(code, out.getvalue(), err.getvalue())
+
+
+def readme_file(name: str, folder: Path) -> Path:
+    """A file that the README shows, written to a folder."""
+    (text,) = (
+        block.text
+        for block in blocks((CONFIGS.parent / "README.md").read_text(), "python")
+        if block.text.startswith(f"# {name}\n")
+    )
+    path = folder / name
+    path.write_text(text)
+    return path
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,10 @@ import pytest
 from experiments import compare
 from experiments.common.errors import UsageError
 from experiments.common.files import below
-from experiments.site.documents import blocks
 from experiments.tasks.data import FashionMNIST
 from experiments.tasks.experiment import Experiment, named, register
 from experiments.training.metrics import read_metrics
-from tests.experiments.conftest import CONFIGS
+from tests.experiments.conftest import CONFIGS, readme_file
 from tests.same import differences
 
 pytestmark = pytest.mark.filterwarnings("default")  # snnTorch and what it imports have some
@@ -32,14 +31,8 @@ SMALL = ("--data.limit", "256", "--data.batch_size", "64", "--model.hidden", "16
 @pytest.fixture
 def spiking(tmp_path: Path) -> tuple[str, ...]:
     """The options for the README's experiment, small."""
-    (text,) = (
-        block.text
-        for block in blocks((ROOT / "README.md").read_text(), "python")
-        if block.text.startswith("# spiking.py")
-    )
-    assert len(text.splitlines()) <= 25
-    path = tmp_path / "spiking.py"
-    path.write_text(text)
+    path = readme_file("spiking.py", tmp_path)
+    assert len(path.read_text().splitlines()) <= 25
     return ("--import", str(path), "--experiment", "spiking", "--act", ACT, *SMALL)
 
 

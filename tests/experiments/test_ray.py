@@ -17,7 +17,7 @@ from experiments.studies.engines import ray as engine
 from experiments.studies.engines.base import Orders
 from experiments.tasks.data import FashionMNIST
 from experiments.training.metrics import read_metrics
-from tests.experiments.conftest import CONFIGS, planned
+from tests.experiments.conftest import CONFIGS, planned, readme_file
 from tests.experiments.test_compare import MINE, results, trained
 
 pytestmark = pytest.mark.filterwarnings("default")  # Ray and what it imports have some
@@ -137,6 +137,19 @@ def test_a_cut_off_run_goes_on_and_what_raises_or_dies_is_reported(
     assert "Traceback" in (raises / "log.txt").read_text()
     assert found[f"{NAME}_dies"]["message"].startswith("its node or process was lost")
     assert "  | RuntimeError: it does not work" in captured.out
+
+
+def test_a_network_of_the_user_goes_to_the_nodes(
+    cluster: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """The README's: the file is sent along, and run before the network is made."""
+    path, runs = readme_file("spiking.py", tmp_path), tmp_path / "runs"
+    options = ("--import", str(path), "--experiment", "spiking", "--act", "heaviside_blurred")
+    options += ("--baseline", "none", "--seed", "0-1", "--runs", str(runs), "--engine", "ray")
+    options += ("--address", cluster.address, "--data.limit", "256", "--trainer.max_epochs", "1")
+    assert compare.main(options) == 0
+    assert [result["status"] for result in results(runs)] == ["finished"] * 2
+    assert "heaviside_blurred" in capsys.readouterr().out
 
 
 def test_files_come_back_after_epochs_and_at_the_end(
