@@ -389,7 +389,7 @@ def test_the_atlas_is_that_of_the_net(browser: Browser, address: str) -> None:
         "second": "tanh",
         "A0": "1,α,-β,sin(γ),γ*2,(α-1)/2",
     }
-    parameters = ["α", "δ", "A0[2,1]", "b0[3]", "A1[1,2]", "b1[1]"]
+    parameters = ["α", "δ", "A0[1,0]", "b0[2]", "A1[0,1]", "b1[0]"]
     images = [(0.31, -1.27), (-2.2, 0.9), (1.4, 2.3)]
     with browser.page(f"{address}#{'&'.join(map('='.join, given.items()))}") as page:
         states = page.ask("images.map(explorer.atlas)", images=images)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -150,7 +151,8 @@ def audit_of(directory: Path, settings: Settings, wanted: Mapping[str, Any], wor
     if not weights:
         raise UsageError(f"{directory} has no weights to audit: no epoch of it has ended")
     identity = read_json(directory / "identity.json")
-    images = data_of(identity["experiment"], (directory / "config.yaml").read_text())
+    options = plain_yaml((directory / "config.yaml").read_text())["data"]
+    images = data_of(identity["experiment"], json.dumps(options, sort_keys=True))
     result = read_json(directory / "result.json") or {}
     size = wanted["batch_size"] or images.batch_size
     found: dict[int, Audit] = {}
@@ -194,10 +196,10 @@ def weights_in(path: Path) -> dict[str, Any]:
         raise RunError(f"{path} is damaged: {error}") from error
 
 
-@cache
-def data_of(experiment: str, config: str) -> Images[Any]:
-    """The images of the run with that config.yaml."""
-    return experiments.named(experiment).images(plain_yaml(config)["data"])
+@lru_cache(maxsize=1)
+def data_of(experiment: str, options: str) -> Images[Any]:
+    """The images of an experiment with some options, as JSON: those of the last runs are kept."""
+    return experiments.named(experiment).images(json.loads(options))
 
 
 def audit_weights(

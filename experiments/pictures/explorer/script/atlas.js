@@ -13,11 +13,11 @@ const atlasParameters = [
   ),
 ];
 
-/** A₀ at row 1 and column 2, as `A0[1,2]`. */
+/** A₀ at row 1 and column 0, as `A0[1,0]`: both count from 0, as in `experiments.atlas`. */
 function entryName(name, index) {
-  const [rows, columns] = shapes[name];
-  const [row, column] = [Math.floor(index / columns) + 1, (index % columns) + 1];
-  return columns === 1 ? `${name}[${rows === 1 ? 1 : row}]` : `${name}[${row},${column}]`;
+  const [, columns] = shapes[name];
+  const [row, column] = [Math.floor(index / columns), index % columns];
+  return name[0] === "b" ? `${name}[${row}]` : `${name}[${row},${column}]`;
 }
 
 const freeNow = () => [state.alpha, state.beta, state.gamma, state.delta];
