@@ -1,6 +1,8 @@
 # make install   a virtual environment in .venv with everything, and the data
 # make run       the main job: cantor2 against the linear baseline, on the full data set
+# make quick     lint, types, and the tests that need no compiler, process, browser or cluster
 # make test      lint, types, tests
+# make thorough  what takes longest: every name in every mode, 10,000 inputs for each function; an hour
 # make smoke     the main job in seconds
 # make soak      docs/reliability.md: kills runs at random, and sees that they end the same; 10 minutes
 # make findings  docs/findings.md, after its studies: two hours on two cores; what is done is kept
@@ -18,7 +20,7 @@ DATA := /usr/share/datasets/fashion-mnist
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: install data browser run smoke test soak findings explorer figures fuzz clean
+.PHONY: install data browser run smoke quick test thorough soak findings explorer figures fuzz clean
 
 install: .venv/installed data
 
@@ -51,13 +53,28 @@ smoke: install
 # A worker for each core, and a thread for each worker: two greedy ones on a core wait for each other.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
-# The formulas at extreme numbers are also tested as a processor without AVX-512 computes them.
-test: install browser
+define lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
-	$(PYTEST)
-	ONEDNN_MAX_CPU_ISA=AVX2 $(PYTEST) tests/test_extremes.py -k 'values or true_slopes'
+endef
+
+quick: install
+	$(lint)
+	$(PYTEST) -m 'not (compiler or process or browser or cluster or sampling or thorough)'
+
+# The formulas at extreme numbers are also tested as a processor without AVX-512 computes them.
+test: install browser
+	$(lint)
+	$(PYTEST) -m 'not thorough'
+	ONEDNN_MAX_CPU_ISA=AVX2 $(PYTEST) tests/test_extremes.py -m 'not thorough' -k 'values or true_slopes'
+
+# Each process gets a core: the check of all names is a single one.
+thorough: install
+	THOROUGH=1 $(PYTEST) tests/test_extremes.py
+	ONEDNN_MAX_CPU_ISA=AVX2 THOROUGH=1 $(PYTEST) tests/test_extremes.py -k 'values or true_slopes'
+	$(PYTEST) -m thorough
+	OMP_NUM_THREADS=1 $(BIN)/python -m experiments.peers -o docs/correctness.md --workers 2
 
 soak: install
 	$(BIN)/python -m tests.soak -o docs

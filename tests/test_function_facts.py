@@ -12,7 +12,6 @@ from torch import Tensor, nn
 import surrogate
 from surrogate import derivatives as d
 from surrogate import functions as f
-from surrogate.catalogue import catalogue
 from surrogate.diagnostics.check import DTYPES
 from surrogate.functions.base import PiecewiseConstant
 from tests import reference
@@ -194,12 +193,6 @@ def test_compiled_and_transformed_it_is_the_same(function: f.Function) -> None:
     torch.testing.assert_close(forward_mode, slope, rtol=1e-5, atol=1e-6)
     each = torch.func.vmap(torch.func.grad(function))(ordinary)
     torch.testing.assert_close(each, slope, rtol=1e-5, atol=1e-6)
-
-
-@pytest.mark.parametrize("name", surrogate.names())
-def test_catalogue_entries_say_what_they_are(name: str) -> None:
-    entry = catalogue[name]
-    assert (getattr(entry, "func", entry).__doc__ or "").endswith((".", ".\n    "))
 
 
 def test_plain_entries_take_the_arguments_of_their_function() -> None:

@@ -16,6 +16,7 @@ from surrogate import Learnable, SurrogateActivation
 from surrogate import derivatives as d
 from surrogate import functions as f
 from surrogate.core.torch_private import graphs_compiled
+from tests.few import few_of
 from tests.ids import shown
 from tests.measure import kept_bytes
 
@@ -57,7 +58,7 @@ def check(reported: Tensor | None, expected: Tensor) -> None:
     torch.testing.assert_close(reported, expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", few_of(NAMES))
 def test_eager_functional_and_compiled_agree(name: str) -> None:
     pair, x = surrogate.get(name).eval(), points()
     expected = definition(pair, x, UPSTREAM)
@@ -87,7 +88,7 @@ def test_forward_mode_agrees(name: str) -> None:
         check(torch.autograd.forward_ad.unpack_dual(pair(dual)).tangent, expected)
 
 
-@pytest.mark.parametrize("name", POINTWISE)
+@pytest.mark.parametrize("name", few_of(POINTWISE))
 def test_exported_modules_train_with_the_reported_derivative(name: str) -> None:
     pair, x = surrogate.get(name).eval(), points()
     exported = torch.export.export(pair, (x,)).module()

@@ -10,8 +10,7 @@ import torch
 
 import surrogate
 from experiments.tasks.networks.autoencoder import Autoencoder
-from experiments.timing import command as epoch
-from experiments.timing import gpu, loops, measure, training
+from experiments.timing import loops, measure, training
 from experiments.timing import suites as main_module
 from experiments.timing.measure import Timing, forward_and_backward, in_turn
 from experiments.timing.operators import operators
@@ -118,42 +117,6 @@ def test_the_step_with_torchs_own_has_no_pair_left() -> None:
     kinds = [type(module).__name__ for module in network.modules()]
     assert kinds.count("ReLU") == 15
     assert "SurrogateActivation" not in kinds
-
-
-def test_the_suite_for_a_gpu(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Its tables, made on a CPU."""
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert not list(gpu.gpu(SETTINGS))
-    assert capsys.readouterr().err == "no GPU here\n"
-    monkeypatch.setattr(gpu, "compile_one", lambda each: each)
-    device = torch.device("cpu")
-    forward, backward = gpu.against_copies(SETTINGS, device, 1000)
-    assert [row.name for row in forward.rows] == ["a copy", "cantor2"]
-    assert [row.name for row in backward.rows] == ["1½ copies", "cantor2"]
-    monkeypatch.setattr(torch.nn.Module, "compile", lambda self, mode: None)
-    step = gpu.paper_step(SETTINGS, device, channels=2, batch=2, matrix=8)
-    assert [row.name for row in step.rows] == ["matrix product", "relu", "cantor2"]
-    row = Timing("relu", 100.0, 1.0, 1.0, 1.0)
-    assert gpu._share(row, per_second=3 * 539e6 * 2 / 0.05, images=2) == "50 %"
-
-
-def test_an_epoch_in_each_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By the seconds that the processes print or write."""
-
-    def process(module: str, *words: str) -> str:
-        if module == "experiments.timing.loops":
-            return {"bare": "2.0", "seeds": "4.0"}[words[0]]
-        folder = Path(words[words.index("--runs") + 1])
-        (folder / "metrics.csv").write_text("epoch,seconds\n1,9.0\n2,1.0\n")
-        return ""
-
-    monkeypatch.setattr(epoch, "_output", process)
-    (table,) = epoch.command(SETTINGS)
-    assert [row.ratio for row in table.rows] == [1.0, 0.5, 0.5, 2.0]
-    assert table.notes["× the seeds' style"] == ["2.00", "4.00", "4.00", "1.00"]
-    assert table.notes["images/s, with evaluation"] == ["1,600", "3,200", "3,200", "800"]
 
 
 def test_all_ways_feed_the_same_batches() -> None:

@@ -190,9 +190,7 @@ def test_what_a_link_says_is_checked(explorer: Page, address: str) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 390, 768, 1280, 1800])
-def test_it_fits_any_width_in_both_themes(
-    explorer: Page, width: int, scheme: str, tmp_path: Path
-) -> None:
+def test_it_fits_any_width_in_both_themes(explorer: Page, width: int, scheme: str) -> None:
     explorer.prefer(scheme)
     explorer.resize(width, 800, scale=2 if width < 500 else 1, mobile=width < 500)
     explorer.settle()
@@ -213,7 +211,6 @@ def test_it_fits_any_width_in_both_themes(
     paper = explorer.ask("getComputedStyle(document.body).backgroundColor")
     brightness = sum(int(each) for each in paper[4:-1].split(","))
     assert brightness < 150 if scheme == "dark" else brightness > 600
-    assert explorer.screenshot(tmp_path / f"{scheme}-{width}.png").stat().st_size > 100_000
     explorer.prefer("light")
 
 

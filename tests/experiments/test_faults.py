@@ -128,11 +128,6 @@ def test_one_core_is_one_core(monkeypatch: pytest.MonkeyPatch):
     assert command.cores() == 1
 
 
-def test_workers_are_not_forked_from_a_process_with_threads():
-    engine = Local(1, None, Orders("", (), 1, None))  # type: ignore[arg-type]
-    assert engine.context.get_start_method() == "forkserver"
-
-
 def test_where_no_process_can_be_forked_a_run_waits_for_another_worker(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
