@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from playwright.sync_api import Browser, Page
 
 from experiments import autoencoder, classifier
 from experiments.pictures.explorer import command as explorer_command
 from experiments.settings.read import read_settings
 from experiments.site.documents import blocks
 from experiments.studies.plan import Job, plan
-from tests.browser import Browser, Page
+from tests.browser import chromium, errors, follow, opened
 
 CONFIGS = Path(autoencoder.__file__).parent.parent / "configs"
 RESULTS = CONFIGS.parent / "docs" / "results"
@@ -119,11 +120,10 @@ def smoke(run: Command, tmp_path_factory: pytest.TempPathFactory) -> Smoke:
 
 
 @pytest.fixture(scope="session")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+def browser() -> Iterator[Browser]:
     """One Chromium for all tests that need one; without it they fail."""
-    browser = Browser(tmp_path_factory.mktemp("chromium"))
-    yield browser
-    browser.close()
+    with chromium() as browser:
+        yield browser
 
 
 @pytest.fixture(scope="session")
@@ -136,15 +136,13 @@ def explorer_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def explorer_page(browser: Browser, explorer_file: Path) -> Iterator[Page]:
-    with browser.page(explorer_file.as_uri()) as page:
+    with opened(browser, explorer_file.as_uri()) as page:
         yield page
 
 
 @pytest.fixture
 def explorer(explorer_page: Page) -> Iterator[Page]:
     """The explorer as it is at first, which has nothing to complain of afterwards."""
-    explorer_page.resize(1280, 900)
-    explorer_page.ask("void (location.hash = '')")
-    explorer_page.settle()
+    follow(explorer_page, "")
     yield explorer_page
-    assert explorer_page.errors == []
+    assert errors(explorer_page) == []

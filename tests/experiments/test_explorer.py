@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from playwright.sync_api import Browser, Error, Page
 
 import surrogate
 from experiments.pictures.explorer import command, parts, samples
@@ -18,7 +19,7 @@ from experiments.site import catalogue
 from surrogate.derivatives.blurred import BlurredByLayers
 from surrogate.functions import PiecewiseConstant
 from surrogate.functions.kernels import KERNELS
-from tests.browser import Browser, BrowserError, Page
+from tests.browser import errors, opened
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results"
 REGISTERED = {kind: dict(registry._entries) for kind, registry in catalogue.REGISTRIES.items()}
@@ -49,7 +50,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def explorer(browser: Browser, address: str) -> Iterator[Page]:
-    with browser.page(address) as page:
+    with opened(browser, address) as page:
         yield page
 
 
@@ -186,8 +187,8 @@ def test_what_the_library_refuses_has_no_slope_in_the_page(explorer: Page, deriv
     text = f"MagnitudeSign() / {derivative}"
     with pytest.raises(ValueError, match="not elementwise"):
         surrogate.get(text)
-    with pytest.raises(BrowserError, match="not elementwise"):
-        explorer.ask("explorer.at(text, [0.5], 1)", text=text)
+    with pytest.raises(Error, match="not elementwise"):
+        explorer.evaluate("(text) => explorer.at(text, [0.5], 1)", text)
 
 
 def tolerance(text: str, wanted: torch.Tensor) -> float:
@@ -206,11 +207,10 @@ def tolerance(text: str, wanted: torch.Tensor) -> float:
 def test_everything_drawn_is_what_the_library_computes(explorer: Page) -> None:
     every = list(dict.fromkeys(texts()))
     assert len(every) > 600
-    drawn = explorer.ask(
+    drawn = explorer.evaluate(
+        "([texts, x, upstream]) => "
         "texts.map((text) => upstream.map((g) => explorer.at(text, x, g)))",
-        texts=every,
-        x=POINTS,
-        upstream=UPSTREAM,
+        [every, POINTS, UPSTREAM],
     )
     wrong = []
     for text, results in zip(every, drawn, strict=True):
@@ -231,7 +231,7 @@ def test_every_function_and_derivative_has_a_twin(explorer: Page) -> None:
         "functions": [],
         "derivatives": [],
     }
-    twins = explorer.ask("explorer.twins")
+    twins = explorer.evaluate("explorer.twins")
     combinations = {type(part).__name__ for part in parts.COMBINATIONS}
     assert set(twins["functions"]) == samples.twins("functions") == set(NAMES["functions"])
     assert set(REGISTERED["functions"]) - set(NAMES["functions"]) == DRAWN
@@ -241,7 +241,7 @@ def test_every_function_and_derivative_has_a_twin(explorer: Page) -> None:
 
 def test_texts_are_read_and_written_as_the_library_does(explorer: Page) -> None:
     every = list(dict.fromkeys(texts()))
-    written = explorer.ask("texts.map((text) => explorer.reads(text))", texts=every)
+    written = explorer.evaluate("(texts) => texts.map(explorer.reads)", every)
     for text, back in zip(every, written, strict=True):
         assert repr(surrogate.get(back)) == repr(surrogate.get(text)), text
     named = parts.known()["pairs"]
@@ -290,10 +290,10 @@ def test_texts_are_read_and_written_as_the_library_does(explorer: Page) -> None:
     ],
 )
 def test_bad_texts_are_refused(explorer: Page, text: str, says: str) -> None:
-    refused = explorer.ask(
-        "(() => { try { return ['read', explorer.reads(text)]; } "
-        "catch (error) { return [error.constructor.name, error.message]; } })()",
-        text=text,
+    refused = explorer.evaluate(
+        "(text) => { try { return ['read', explorer.reads(text)]; } "
+        "catch (error) { return [error.constructor.name, error.message]; } }",
+        text,
     )
     assert refused[0] == "TextError"
     assert says in refused[1]
@@ -340,11 +340,10 @@ def _keeps(given: dict[str, Any], name: str, bound: dict[str, Any]) -> bool:
 @pytest.mark.parametrize("law", ["normal", "uniform", "exponential"])
 def test_distributions_have_the_library_s_moments(explorer: Page, name: str, law: str) -> None:
     given = {"input": law, "mean": 0.3, "std": 1.2}
-    found = explorer.ask(
-        "(({input, output, reported}) => ({input, output, reported}))"
+    found = explorer.evaluate(
+        "([text, given]) => (({input, output, reported}) => ({input, output, reported}))"
         "(explorer.distribution(text, given))",
-        text=name,
-        given=given,
+        [name, given],
     )
     share = (torch.arange(200_000, dtype=torch.float64) + 0.5) / 200_000  # of all inputs
     z = {
@@ -367,7 +366,7 @@ def test_distributions_have_the_library_s_moments(explorer: Page, name: str, law
 @pytest.mark.parametrize("name", ["staircase_blurred", "relu_directional", "gelu", "cantor"])
 def test_the_ball_rolls_as_torch_s_sgd_does(explorer: Page, name: str) -> None:
     given = {"start": -1.63, "target": 0.8, "rate": 0.11, "momentum": 0.6, "steps": 50}
-    path = explorer.ask("explorer.rolled(text, given)", text=name, given=given)
+    path = explorer.evaluate("([text, given]) => explorer.rolled(text, given)", [name, given])
     pair = surrogate.get(name)
     x = torch.tensor([given["start"]], dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.SGD([x], lr=given["rate"], momentum=given["momentum"])
@@ -391,14 +390,14 @@ def test_the_atlas_is_that_of_the_net(browser: Browser, address: str) -> None:
     }
     parameters = ["α", "δ", "A0[1,0]", "b0[2]", "A1[0,1]", "b1[0]"]
     images = [(0.31, -1.27), (-2.2, 0.9), (1.4, 2.3)]
-    with browser.page(f"{address}#{'&'.join(map('='.join, given.items()))}") as page:
-        states = page.ask("images.map(explorer.atlas)", images=images)
-        rates = page.ask(
+    with opened(browser, f"{address}#{'&'.join(map('='.join, given.items()))}") as page:
+        states = page.evaluate("(images) => images.map(explorer.atlas)", images)
+        rates = page.evaluate(
+            "([images, parameters]) => "
             "images.map((image) => parameters.map((wrt) => explorer.sensitivity(image, wrt)))",
-            images=images,
-            parameters=parameters,
+            [images, parameters],
         )
-        assert not page.errors
+        assert not errors(page)
     a, b, c, d, zero, one = (
         torch.tensor(value, dtype=torch.float64, requires_grad=True)
         for value in (0.6, 0.8, 0.7, 1.2, 0.0, 1.0)

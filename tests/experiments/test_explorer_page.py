@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 from urllib.parse import quote
 
 import pytest
 import torch
+from playwright.sync_api import Browser, CDPSession, Error, Page, expect
 from torch import Tensor
 
 import surrogate
@@ -17,65 +20,65 @@ from experiments.pictures.explorer.losses import losses
 from experiments.runs.records import Record
 from surrogate.derivatives.base import Pointwise, derivatives
 from surrogate.functions.base import Function, functions
-from tests.browser import Browser, BrowserError, Page
+from tests.browser import choose, chromium, errors, follow, opened, settle
 
 CONTROLS = "[...document.querySelectorAll('button, input, select, textarea, summary')]"
 
 
 def drawn(page: Page, canvas: str) -> str:
-    return page.ask("document.getElementById(id).toDataURL()", id=canvas)
+    return page.evaluate("(id) => document.getElementById(id).toDataURL()", canvas)
 
 
 def test_it_is_one_small_file_that_asks_for_nothing_else(
     explorer_file: Path, explorer: Page
 ) -> None:
     assert explorer_file.stat().st_size < 300_000
-    assert explorer.requests == [explorer_file.as_uri()]
+    assert [each.url for each in explorer.requests()] == [explorer_file.as_uri()]
 
 
 def test_choosing_a_preset_shows_it(explorer: Page) -> None:
-    explorer.choose("set-preset", "relu_directional")
-    assert explorer.ask("explorer.state.pair") == str(surrogate.get("relu_directional"))
-    assert explorer.ask("document.getElementById('text').value") == str(
+    choose(explorer, "set-preset", "relu_directional")
+    assert explorer.evaluate("explorer.state.pair") == str(surrogate.get("relu_directional"))
+    assert explorer.evaluate("document.getElementById('text').value") == str(
         surrogate.get("relu_directional")
     )
-    assert "reports 1 for g = 1 and 1 for g = −1" in explorer.ask(
+    assert "reports 1 for g = 1 and 1 for g = −1" in explorer.evaluate(
         "document.getElementById('readout').textContent"
     )
-    assert not explorer.ask("document.getElementById('legend-minus').hidden")
-    assert "both signs" in explorer.ask("document.getElementById('notes').textContent")
+    assert not explorer.evaluate("document.getElementById('legend-minus').hidden")
+    assert "both signs" in explorer.evaluate("document.getElementById('notes').textContent")
 
 
 def test_any_function_goes_with_any_derivative_and_combination(explorer: Page) -> None:
-    explorer.choose("function", "Cantor")
-    explorer.choose("derivative", "Laplace")
-    explorer.choose("derivative", "Sum")
-    explorer.choose("derivative-right", "Noisy")
-    text = explorer.ask("explorer.state.pair")
+    choose(explorer, "function", "Cantor")
+    choose(explorer, "derivative", "Laplace")
+    choose(explorer, "derivative", "Sum")
+    choose(explorer, "derivative-right", "Noisy")
+    text = explorer.evaluate("explorer.state.pair")
     assert text == ("Cantor() / Laplace() + Noisy(derivative=Gaussian(), std=0.1)")
     assert str(surrogate.get(text)) == text
     # What depends on the upstream gradient can't be shifted: that is refused, and told.
-    explorer.choose("derivative", "ClipNorm")
-    text = explorer.ask("explorer.state.pair")
-    explorer.choose("derivative", "Shift")
-    assert explorer.ask("explorer.state.pair") == text
-    said = explorer.ask("document.getElementById('message').textContent")
+    choose(explorer, "derivative", "ClipNorm")
+    text = explorer.evaluate("explorer.state.pair")
+    choose(explorer, "derivative", "Shift")
+    assert explorer.evaluate("explorer.state.pair") == text
+    said = explorer.evaluate("document.getElementById('message').textContent")
     assert said == "Shift: derivative must be independent of the upstream gradient"
 
 
 @pytest.mark.parametrize("menu", ["set-preset", "function", "derivative"])
 def test_all_that_a_menu_offers_can_be_chosen(explorer: Page, menu: str) -> None:
-    explorer.choose("set-preset", "relu")
-    chosen = explorer.ask(
-        "(() => { const pick = (value) => { const menu = document.getElementById(id); "
+    choose(explorer, "set-preset", "relu")
+    chosen = explorer.evaluate(
+        "(id) => { const pick = (value) => { const menu = document.getElementById(id); "
         "menu.value = value; menu.dispatchEvent(new Event('change')); "
         "return explorer.state.pair; }; "
         "const names = [...document.getElementById(id).options].map((each) => each.value); "
         "return names.filter(Boolean).map((name) => { "
-        "if (id === 'derivative') pick('Exact'); return [name, pick(name)]; }); })()",
-        id=menu,
+        "if (id === 'derivative') pick('Exact'); return [name, pick(name)]; }); }",
+        menu,
     )
-    explorer.settle()
+    settle(explorer)
     assert len(chosen) >= 28
     for name, text in chosen:
         assert repr(surrogate.get(text))
@@ -87,66 +90,65 @@ def test_all_that_a_menu_offers_can_be_chosen(explorer: Page, menu: str) -> None
 
 def test_a_slider_is_turned_by_the_keyboard(explorer: Page) -> None:
     before = drawn(explorer, "slopes")
-    explorer.ask("document.getElementById('derivative-width').focus()")
+    explorer.focus("#derivative-width")
     for _ in range(3):
-        explorer.press("ArrowRight", 39)
-    explorer.settle()
-    assert explorer.ask("explorer.state.pair") == "Staircase(step=0.5) / Blurred(width=0.18)"
-    assert quote("Blurred(width=0.18)", safe="()") in explorer.ask("location.hash")
+        explorer.keyboard.press("ArrowRight")
+    settle(explorer)
+    assert explorer.evaluate("explorer.state.pair") == "Staircase(step=0.5) / Blurred(width=0.18)"
+    assert quote("Blurred(width=0.18)", safe="()") in explorer.evaluate("location.hash")
     assert drawn(explorer, "slopes") != before
-    assert explorer.ask("document.activeElement.id") == "derivative-width"
-    explorer.ask("document.activeElement.parentElement.querySelector('[type=number]').focus()")
-    explorer.type("0.4")
-    explorer.settle()
-    assert explorer.ask("explorer.state.pair") == "Staircase(step=0.5) / Blurred(width=0.4)"
+    assert explorer.evaluate("document.activeElement.id") == "derivative-width"
+    explorer.fill(":has(> #derivative-width) [type=number]", "0.4")
+    settle(explorer)
+    assert explorer.evaluate("explorer.state.pair") == "Staircase(step=0.5) / Blurred(width=0.4)"
 
 
 def test_sliders_stop_where_the_library_would_refuse(explorer: Page) -> None:
-    explorer.choose("function", "Clamp")
-    explorer.ask("document.getElementById('function-low').focus()")
-    explorer.press("End", 35)
-    explorer.settle()
-    text = explorer.ask("explorer.state.pair")
+    choose(explorer, "function", "Clamp")
+    explorer.focus("#function-low")
+    explorer.keyboard.press("End")
+    settle(explorer)
+    text = explorer.evaluate("explorer.state.pair")
     assert text.startswith("Clamp(low=0.99)")
     surrogate.get(text)
 
 
 def test_a_view_is_shared_by_its_address(browser: Browser, explorer: Page) -> None:
-    explorer.choose("set-preset", "perlin4")
-    explorer.choose("set-input", "two peaks")
+    choose(explorer, "set-preset", "perlin4")
+    choose(explorer, "set-input", "two peaks")
     for slider in ("set-momentum", "set-alpha", "at"):
-        explorer.ask("document.getElementById(id).focus()", id=slider)
-        explorer.press("ArrowRight", 39)
-    explorer.ask("document.querySelector('.matrix input').focus()")
-    explorer.type("α*2−sin(β)")
-    explorer.settle()
-    address = explorer.ask("location.href")
-    with browser.page(address) as shared:
-        shared.settle()
-        assert shared.ask("explorer.state") == explorer.ask("explorer.state")
-        assert shared.ask("explorer.state.A0[0]") == "α*2−sin(β)"
+        explorer.focus(f"#{slider}")
+        explorer.keyboard.press("ArrowRight")
+    explorer.fill(".matrix input", "α*2−sin(β)")
+    settle(explorer)
+    address = explorer.evaluate("location.href")
+    with opened(browser, address) as shared:
+        settle(shared)
+        assert shared.evaluate("explorer.state") == explorer.evaluate("explorer.state")
+        assert shared.evaluate("explorer.state.A0[0]") == "α*2−sin(β)"
         for canvas in ("values", "slopes", "input", "output", "ball-reported", "map-a1-0"):
             assert drawn(shared, canvas) == drawn(explorer, canvas), canvas
-        assert shared.errors == []
+        assert errors(shared) == []
 
 
 def test_the_text_can_be_typed(explorer: Page) -> None:
-    explorer.ask("document.getElementById('text').focus()")
-    explorer.type("cantor2")
-    explorer.settle()
-    assert explorer.ask("explorer.state.pair") == "Cantor() / Constant()"
-    explorer.type("ReLU() / Gaussian(width=-1)")
-    explorer.settle()
-    assert explorer.ask("explorer.state.pair") == "Cantor() / Constant()"
-    assert explorer.ask("document.getElementById('message').textContent").startswith("Gaussian")
-    assert explorer.ask("document.activeElement.getAttribute('aria-invalid')") == "true"
-    explorer.type("0.5 * Constant() + 0.5 * Exact()")
-    explorer.type("ReLU() / 0.5 * Constant() + 0.5 * Exact()")
-    explorer.settle()
-    assert explorer.ask("document.getElementById('message').textContent") == ""
-    assert explorer.ask("document.getElementById('derivative').value") == "Sum"
-    explorer.ask("void (location.hash = 'pair=Sin()%20/%20Exact()')")
-    explorer.wait_for("document.getElementById('text').value === 'Sin() / Exact()'")
+    explorer.fill("#text", "cantor2")
+    settle(explorer)
+    assert explorer.evaluate("explorer.state.pair") == "Cantor() / Constant()"
+    explorer.fill("#text", "ReLU() / Gaussian(width=-1)")
+    settle(explorer)
+    assert explorer.evaluate("explorer.state.pair") == "Cantor() / Constant()"
+    assert explorer.evaluate("document.getElementById('message').textContent").startswith(
+        "Gaussian"
+    )
+    assert explorer.evaluate("document.activeElement.getAttribute('aria-invalid')") == "true"
+    explorer.fill("#text", "0.5 * Constant() + 0.5 * Exact()")
+    explorer.fill("#text", "ReLU() / 0.5 * Constant() + 0.5 * Exact()")
+    settle(explorer)
+    assert explorer.evaluate("document.getElementById('message').textContent") == ""
+    assert explorer.evaluate("document.getElementById('derivative').value") == "Sum"
+    follow(explorer, "pair=Sin()%20/%20Exact()")
+    expect(explorer.locator("#text")).to_have_value("Sin() / Exact()", timeout=30_000)
 
 
 HOSTILE = '<img src=x onerror="window.harmed = true">'
@@ -172,11 +174,10 @@ HOSTILE = '<img src=x onerror="window.harmed = true">'
     ],
 )
 def test_what_a_link_says_is_checked(explorer: Page, address: str) -> None:
-    explorer.ask("void (location.hash = hash)", hash=address)
-    explorer.settle()
-    assert explorer.ask("document.querySelectorAll('img').length") == 0
-    assert explorer.ask("window.harmed === undefined")
-    state = explorer.ask("explorer.state")
+    follow(explorer, address)
+    assert explorer.evaluate("document.querySelectorAll('img').length") == 0
+    assert explorer.evaluate("window.harmed === undefined")
+    state = explorer.evaluate("explorer.state")
     defaults = {"pair": "Staircase(step=0.5) / Blurred(width=0.15)", "from": -2, "to": 2}
     for name, value in defaults.items():
         assert state[name] == value or (name == "pair" and "Polynomial" in value + address)
@@ -184,67 +185,80 @@ def test_what_a_link_says_is_checked(explorer: Page, address: str) -> None:
     assert state["A0"][0] == "1"
     surrogate.get(state["pair"])
     if address != "&&&===&=&#?":
-        said = explorer.ask("document.getElementById('message').textContent")
+        said = explorer.evaluate("document.getElementById('message').textContent")
         assert said.startswith("Of this address was left out:")
+
+
+@pytest.fixture(scope="module")
+def device(browser: Browser, explorer_file: Path) -> Iterator[tuple[Page, CDPSession]]:
+    """An explorer, and what changes its pixels and size; Playwright changes the size alone."""
+    with opened(browser, explorer_file.as_uri()) as explorer:
+        yield explorer, explorer.context.new_cdp_session(explorer)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 390, 768, 1280, 1800])
-def test_it_fits_any_width_in_both_themes(explorer: Page, width: int, scheme: str) -> None:
-    explorer.prefer(scheme)
-    explorer.resize(width, 800, scale=2 if width < 500 else 1, mobile=width < 500)
-    explorer.settle()
-    explorer.settle()
-    assert explorer.ask("document.documentElement.scrollWidth") <= width
-    outside = explorer.ask(
-        f"[...{CONTROLS}, ...document.querySelectorAll('canvas')]"
+def test_it_fits_any_width_in_both_themes(
+    device: tuple[Page, CDPSession], width: int, scheme: Literal["light", "dark"]
+) -> None:
+    explorer, session = device
+    explorer.emulate_media(color_scheme=scheme)
+    scale = 2 if width < 500 else 1
+    metrics = {"width": width, "height": 800, "deviceScaleFactor": scale, "mobile": width < 500}
+    session.send("Emulation.setDeviceMetricsOverride", metrics)
+    settle(explorer)
+    settle(explorer)
+    assert explorer.evaluate("[innerWidth, devicePixelRatio]") == [width, scale]
+    assert explorer.evaluate("document.documentElement.scrollWidth") <= width
+    outside = explorer.evaluate(
+        f"(width) => [...{CONTROLS}, ...document.querySelectorAll('canvas')]"
         ".filter((each) => { const box = each.getBoundingClientRect(); "
         "return box.width && (box.left < 0 || box.right > width); }).map((each) => each.id)",
-        width=width,
+        width,
     )
     assert outside == []
-    sharp = explorer.ask(
+    sharp = explorer.evaluate(
         "[...document.querySelectorAll('canvas.plot')]"
         ".every((each) => each.width === Math.round(each.clientWidth * devicePixelRatio))"
     )
     assert sharp
-    paper = explorer.ask("getComputedStyle(document.body).backgroundColor")
+    paper = explorer.evaluate("getComputedStyle(document.body).backgroundColor")
     brightness = sum(int(each) for each in paper[4:-1].split(","))
     assert brightness < 150 if scheme == "dark" else brightness > 600
-    explorer.prefer("light")
+    assert errors(explorer) == []
 
 
 def test_the_theme_can_be_chosen(explorer: Page) -> None:
-    explorer.prefer("light")
-    explorer.settle()
+    explorer.emulate_media(color_scheme="light")
+    settle(explorer)
     before = drawn(explorer, "values")
-    explorer.ask("document.getElementById('theme').click()")
-    explorer.settle()
-    assert explorer.ask("document.documentElement.dataset.theme") == "dark"
-    assert "theme=dark" in explorer.ask("location.hash")
+    explorer.evaluate("document.getElementById('theme').click()")
+    settle(explorer)
+    assert explorer.evaluate("document.documentElement.dataset.theme") == "dark"
+    assert "theme=dark" in explorer.evaluate("location.hash")
     assert drawn(explorer, "values") != before
-    explorer.ask("document.getElementById('theme').click()")
-    explorer.settle()
-    assert explorer.ask("location.hash") == ""
+    explorer.evaluate("document.getElementById('theme').click()")
+    settle(explorer)
+    assert explorer.evaluate("location.hash") == ""
     assert drawn(explorer, "values") == before
 
 
 def test_the_keyboard_reaches_every_control_and_shows_where_it_is(explorer: Page) -> None:
-    explorer.choose("set-preset", "relu_directional")
-    unnamed = explorer.ask(
+    choose(explorer, "set-preset", "relu_directional")
+    unnamed = explorer.evaluate(
         f"{CONTROLS}.filter((each) => !each.labels?.length && !each.textContent.trim() "
         "&& !each.getAttribute('aria-label')).map((each) => each.outerHTML)"
     )
     assert unnamed == []
-    usable = explorer.ask(
+    usable = explorer.evaluate(
         f"{CONTROLS}.filter((each) => !each.disabled && each.offsetParent)"
         ".map((each, i) => (each.dataset.number = i)).length"
     )
-    explorer.ask("void (document.activeElement.blur(), scrollTo(0, 0))")
+    explorer.evaluate("void (document.activeElement.blur(), scrollTo(0, 0))")
     reached = []
     for _ in range(usable + 1):
-        explorer.press("Tab", 9)
-        number, outline = explorer.ask(
+        explorer.keyboard.press("Tab")
+        number, outline = explorer.evaluate(
             "[document.activeElement.dataset.number, "
             "getComputedStyle(document.activeElement).outlineStyle]"
         )
@@ -280,16 +294,18 @@ def test_what_has_no_formula_in_the_page_is_sampled(
     file = tmp_path / "explorer.html"
     file.write_text(page(), encoding="utf-8")
     points = [-2.9 + 0.37 * i for i in range(16)]
-    with browser.page(file.as_uri()) as opened:
-        opened.choose("function", "Bump")
-        opened.choose("derivative", "Wiggle")
-        assert opened.ask("explorer.state.pair") == "Bump() / Wiggle()"
-        assert "sampled by Python" in opened.ask("document.getElementById('notes').textContent")
-        assert opened.ask("document.querySelectorAll('#editor input').length") == 0
-        found = opened.ask("explorer.at('Bump() / Wiggle()', x, 1)", x=points)
-        with pytest.raises(BrowserError, match="Clip: derivative must be pointwise"):
-            opened.ask("explorer.reads('ReLU() / DerivativeOf(Bump()).clip(low=0.0)')")
-        assert opened.errors == []
+    with opened(browser, file.as_uri()) as explorer:
+        choose(explorer, "function", "Bump")
+        choose(explorer, "derivative", "Wiggle")
+        assert explorer.evaluate("explorer.state.pair") == "Bump() / Wiggle()"
+        assert "sampled by Python" in explorer.evaluate(
+            "document.getElementById('notes').textContent"
+        )
+        assert explorer.evaluate("document.querySelectorAll('#editor input').length") == 0
+        found = explorer.evaluate("(x) => explorer.at('Bump() / Wiggle()', x, 1)", points)
+        with pytest.raises(Error, match="Clip: derivative must be pointwise"):
+            explorer.evaluate("explorer.reads('ReLU() / DerivativeOf(Bump()).clip(low=0.0)')")
+        assert errors(explorer) == []
     pair = surrogate.get("Bump() / Wiggle()")
     x = torch.tensor(points, dtype=torch.float64, requires_grad=True)
     y = pair(x)
@@ -331,21 +347,21 @@ def test_loss_curves_are_means_over_seeds_of_logarithms(browser: Browser, tmp_pa
     assert curves["linear"]["epochs"] == [1.0]
     file = tmp_path / "explorer.html"
     file.write_text(page(found), encoding="utf-8")
-    with browser.page(file.as_uri()) as opened:
-        legend = opened.ask("document.querySelector('#losses .legend').textContent")
+    with opened(browser, file.as_uri()) as explorer:
+        legend = explorer.evaluate("document.querySelector('#losses .legend').textContent")
         assert "relu 0.1, 2 seeds" in legend
         assert "<b>bold</b></script> 0.2, 1 seed" in legend
-        before = drawn(opened, "losses-0")
-        opened.ask("document.querySelector('#losses input').click()")
-        assert drawn(opened, "losses-0") != before
-        assert opened.errors == []
+        before = drawn(explorer, "losses-0")
+        explorer.evaluate("document.querySelector('#losses input').click()")
+        assert drawn(explorer, "losses-0") != before
+        assert errors(explorer) == []
 
 
 def test_without_runs_there_are_no_curves(browser: Browser, tmp_path: Path) -> None:
     assert command.main(["-o", str(tmp_path / "new" / "explorer.html")]) == 0
-    with browser.page((tmp_path / "new" / "explorer.html").as_uri()) as opened:
-        assert opened.ask("document.getElementById('losses').hidden")
-        assert opened.errors == []
+    with opened(browser, (tmp_path / "new" / "explorer.html").as_uri()) as explorer:
+        assert explorer.evaluate("document.getElementById('losses').hidden")
+        assert errors(explorer) == []
 
 
 def test_a_folder_without_runs_is_an_error(
@@ -361,8 +377,8 @@ def test_without_chromium_there_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(BrowserError, match="chromium is not installed"):
-        Browser(tmp_path)
+    with pytest.raises(FileNotFoundError, match="chromium is not installed"), chromium():
+        pass
 
 
 def test_limits_between_arguments_are_found() -> None:

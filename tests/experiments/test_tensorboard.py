@@ -10,8 +10,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from playwright.sync_api import Browser
 
-from tests.browser import Browser
+from tests.browser import opened, settle
 from tests.experiments.conftest import Smoke
 
 COLOURS = quote(r"regex:autoencoder/([^/]+)/", safe="")
@@ -41,13 +42,14 @@ def test_tensorboard_lays_the_curves_of_all_runs_over_each_other(
     browser: Browser, tensorboard: str, tmp_path: Path
 ) -> None:
     address = f"{tensorboard}/?tagFilter=%5Eloss&smoothing=0&runColorGroup={COLOURS}#timeseries"
-    with browser.page(address) as page:
-        page.wait_for("document.querySelectorAll('card-view line-chart svg path').length >= 3", 60)
-        page.settle()
-        cards = page.ask(
+    with opened(browser, address) as page:
+        third = page.locator("card-view line-chart svg path").nth(2)
+        third.wait_for(state="attached", timeout=60_000)
+        settle(page)
+        cards = page.evaluate(
             "[...document.querySelectorAll('card-view')].map((each) => each.textContent)"
         )
-        page.screenshot(tmp_path / "tensorboard.png")
+        page.screenshot(path=tmp_path / "tensorboard.png", full_page=True)
         assert any("loss/test" in card for card in cards)
-        runs = page.ask("document.querySelector('runs-table, tb-data-table').textContent")
+        runs = page.evaluate("document.querySelector('runs-table, tb-data-table').textContent")
         assert all(f"autoencoder/{act}/seed0" in runs for act in ("cantor2", "linear"))
