@@ -30,6 +30,7 @@ def carry_out(
     progress_bar: bool,
     first: bool = True,
     checkpoint_every: float = 60.0,
+    logger: str = "tensorboard",
 ) -> dict[str, Any]:
     """Trains from the start or from the last checkpoint; returns what result.json says.
 
@@ -38,12 +39,12 @@ def carry_out(
     writes anything.
     """
     if not first:
-        return train(run, directory, data, False, checkpoint_every, first=False)
+        return train(run, directory, data, False, checkpoint_every, logger, first=False)
     with log_file(directory / "log.txt"):
         log.info("%s, seed %d, in %s", run.act, run.seed, directory)
         log.debug("%s", command)
         (directory / "result.json").unlink(missing_ok=True)  # of an attempt that failed
-        outcome = train(run, directory, data, progress_bar, checkpoint_every)
+        outcome = train(run, directory, data, progress_bar, checkpoint_every, logger)
         result = {
             "experiment": run.experiment,
             "measured": as_stored(named(run.experiment)),

@@ -12,7 +12,8 @@ there first, so that runs are never overwritten or mixed:
     result.json     how it ended; absent as long as it has not
     checkpoints/    last.ckpt, to resume from; previous.ckpt, the one before, until the run has
                     finished; best.ckpt, if the best epoch is what counts
-    log.txt, events.out.tfevents.*
+    log.txt
+    events.out.tfevents.*; or with another --logger: csv/, wandb/, mlflow.db
 """
 
 from __future__ import annotations

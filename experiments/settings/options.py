@@ -53,6 +53,7 @@ class RunOptions:
         channels_last: channels last in memory
         fast: auto: these two and bfloat16 if they pay
         keep_checkpoints: keep the weights of every epoch
+        logger: Lightning's, for the curves; wandb and mlflow write to the run's folder, offline
     """
 
     checkpoint_every: NonNegativeFloat = 60.0
@@ -64,6 +65,7 @@ class RunOptions:
     channels_last: bool = False
     fast: Literal["auto", "off"] = "off"
     keep_checkpoints: bool = False
+    logger: Literal["tensorboard", "csv", "wandb", "mlflow"] = "tensorboard"
 
 
 @dataclass

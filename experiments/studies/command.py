@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import replace
+from importlib import metadata
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol
@@ -93,7 +94,7 @@ def carry_out(settings: Settings, words: str, terminal: bool) -> int:
             engine.close()
     results: list[dict[str, Any]] = [dict(state.result) for state in states if state.result]
     print(summary(results, study.baseline, study.metric))
-    print_end(states, root / settings.experiment.name)
+    print_end(states, root / settings.experiment.name, settings.run.logger)
     return 0 if all(state.status == "finished" for state in states) else 1
 
 
@@ -130,7 +131,9 @@ def make_folder(root: Path) -> None:
 def make_engine(settings: Settings, states: Sequence[State], words: str, terminal: bool) -> Engine:
     """The engine that the settings ask for, with the data that it trains on."""
     study = settings.study
-    orders = Orders(words, settings.sources, 1, commit(), settings.run.checkpoint_every)
+    check_logger(settings.run.logger)
+    every, logger = settings.run.checkpoint_every, settings.run.logger
+    orders = Orders(words, settings.sources, 1, commit(), every, logger)
     if study.engine == "ray":
         from experiments.studies.engines.ray import Ray
 
@@ -176,6 +179,18 @@ def load_data(settings: Settings) -> Images[Any]:
     except ValueError as error:
         raise UsageError(str(error)) from error
     return images
+
+
+def check_logger(name: str) -> None:
+    """Raises UsageError if the package of a logger is missing."""
+    if name in ("wandb", "mlflow"):
+        try:
+            metadata.version(name)
+        except metadata.PackageNotFoundError:
+            message = (
+                f"--logger {name} needs {name}: pip install '.[{name}]' in the project's folder"
+            )
+            raise UsageError(message) from None
 
 
 def check_trainer(settings: Settings) -> None:

@@ -97,6 +97,7 @@ def config_yaml(run: Run, settings: Settings) -> str:
         "anneal_every": anneal["every"],
         "probe": options.probe,
         "probe_every": options.probe_every,
+        "logger": options.logger,
         "data": dict(settings.groups["data"]),
     }
     return yaml.safe_dump(config, sort_keys=False, allow_unicode=True)

@@ -153,7 +153,7 @@ def print_plan(states: Sequence[State], slots: int) -> None:
     print(f"{len(states)} runs, {left} left{f': {text}' if left else ''}")
 
 
-def print_end(states: Sequence[State], folder: Path) -> None:
+def print_end(states: Sequence[State], folder: Path, logger: str) -> None:
     """What went wrong, and how to see the curves of the runs in a folder."""
     for state in states:
         if state.status not in ("failed", "diverged") or state.result is None:
@@ -166,7 +166,7 @@ def print_end(states: Sequence[State], folder: Path) -> None:
                 print(f"  | {line}")
     if lost := sum(state.lost for state in states):
         print(f"\nLost and replaced: {lost} worker{'s' if lost > 1 else ''}")
-    print(how_to_see(folder))
+    print(how_to_see(folder, logger))
 
 
 def last_lines(path: Path) -> list[str]:
@@ -177,8 +177,15 @@ def last_lines(path: Path) -> list[str]:
         return [f"{error.strerror}"]
 
 
-def how_to_see(folder: Path) -> str:
-    """How to look at the curves: overlaid, an activation in one colour, epochs along x."""
+def how_to_see(folder: Path, logger: str) -> str:
+    """How to look at the curves; in TensorBoard overlaid, an activation in one colour."""
+    runs = f"{shlex.quote(str(folder))}/*/*"
+    if logger == "csv":
+        return f"\nCurves: {runs}/csv/metrics.csv"
+    if logger == "wandb":
+        return f"\nCurves: wandb sync {runs}/wandb/offline-run-*"
+    if logger == "mlflow":
+        return f"\nCurves: mlflow ui --backend-store-uri sqlite:///…, of {runs}/mlflow.db"
     colour = quote("regex:^([^/]+)/", safe="")
     return (
         f"\nCurves: tensorboard --logdir {shlex.quote(str(folder))}\n"

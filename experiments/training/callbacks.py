@@ -31,7 +31,7 @@ class DivergedError(Exception):
 
 
 class Curves(Callback):
-    """What is measured in every epoch: to metrics.csv, the event file and the log.
+    """What is measured in every epoch: to metrics.csv, the logger and the log.
 
     Its rows travel in the checkpoint, so a resumed run has each epoch once, and so do the sums over
     an epoch's training batches. A loss that is not finite stops the run there and then. With a

@@ -1,4 +1,4 @@
-"""How each activation site of a network is doing: to layers.csv, and to the event file.
+"""How each activation site of a network is doing: to layers.csv, and to the logger.
 
     epoch         epochs trained, 0 before the first
     site          its name in the network

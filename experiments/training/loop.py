@@ -25,7 +25,7 @@ from experiments.training.callbacks import (
 )
 from experiments.training.checkpoints import LAST, VerifiedFiles, newest
 from experiments.training.layers import LayerStatistics
-from experiments.training.loggers import EventFile, HyperParameters
+from experiments.training.loggers import HyperParameters, make_logger
 from experiments.training.module import Loaders, Training
 from experiments.training.trainer import make_trainer, quiet
 from surrogate.core.fuse import require_compiler
@@ -53,6 +53,7 @@ def train(
     data: Images[Any],
     progress_bar: bool,
     checkpoint_every: float,
+    logger: str,
     first: bool = True,
 ) -> dict[str, Any]:
     """Trains, and returns how it went."""
@@ -86,9 +87,10 @@ def train(
             callbacks.append(TQDMProgressBar(leave=False))
         callbacks.append(LastCheckpoint(folder / LAST, checkpoint_every, request))
         first_step = len(curves.rows) + 1 if state else 0
+        title = f"{run.act}, seed {run.seed}"
         trainer = make_trainer(
             run.config["trainer"],
-            logger=EventFile(directory, first_step) if first else False,
+            logger=first and make_logger(logger, directory, first_step, run.experiment, title),
             callbacks=callbacks,
             plugins=[VerifiedFiles()],
             enable_progress_bar=progress_bar,

@@ -36,6 +36,7 @@ def quiet() -> Iterator[None]:
     loggers = [
         (logging.getLogger("lightning.pytorch"), logging.WARNING),
         (logging.getLogger("lightning.fabric"), logging.WARNING),
+        (logging.getLogger("lightning.pytorch.loggers.mlflow"), logging.ERROR),  # a new file
         (logging.getLogger("torch.utils.cpp_extension"), logging.ERROR),  # "no CUDA", compiling
     ]
     levels = [logger.level for logger, _ in loggers]

@@ -25,6 +25,7 @@ class Orders:
         threads: threads of one run.
         commit: of the project where the study was started.
         checkpoint_every: seconds between checkpoints within an epoch.
+        logger: name of what the curves are logged by.
     """
 
     command: str
@@ -32,6 +33,7 @@ class Orders:
     threads: int
     commit: str | None
     checkpoint_every: float = 60.0
+    logger: str = "tensorboard"
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,7 @@ def work(run: Run, directory: Path, data: bytes, orders: Orders) -> dict[str, An
         orders.command,
         progress_bar=False,
         checkpoint_every=orders.checkpoint_every,
+        logger=orders.logger,
     )
 
 

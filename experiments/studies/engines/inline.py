@@ -45,6 +45,7 @@ class Inline:
                 progress_bar=self.terminal,
                 first=self.first,
                 checkpoint_every=self.orders.checkpoint_every,
+                logger=self.orders.logger,
             )
             ended.append(Ended(run, result))
         return ended
