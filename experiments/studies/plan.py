@@ -18,15 +18,34 @@ BUILT_IN = frozenset(surrogate.names())
 
 @dataclass(frozen=True)
 class Job:
-    """A run of a study, and the text of its config.yaml."""
+    """A run of a study, and the settings that its config.yaml is written from."""
 
     run: Run
-    config_yaml: str
+    settings: Settings
 
     @property
     def name(self) -> str:
         lr = self.run.config["optimizer"]["lr"]
         return f"{self.run.act}, seed {self.run.seed}, learning rate {lr:g}"
+
+    @property
+    def config_yaml(self) -> str:
+        """The settings of the run, in the form that --config takes."""
+        run, options = self.run, self.settings.run
+        anneal = run.config.get("anneal", {"schedules": {}, "every": "step"})
+        config = {
+            "experiment": run.experiment,
+            "act": [run.act],
+            "seed": [run.seed],
+            **run.config,
+            "anneal": anneal["schedules"],
+            "anneal_every": anneal["every"],
+            "probe": options.probe,
+            "probe_every": options.probe_every,
+            "logger": options.logger,
+            "data": dict(self.settings.groups["data"]),
+        }
+        return yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
 
 
 def plan(settings: Settings) -> list[Job]:
@@ -35,21 +54,31 @@ def plan(settings: Settings) -> list[Job]:
     study = settings.study
     check_anneal(settings)
     baseline = [] if study.baseline == "none" else [study.baseline]
+    acts = dict.fromkeys([*baseline, *study.act])
+    pairs = {act: text_and_code(settings, act) for act in acts}
     jobs: dict[str, Job] = {}
     for seed in study.seed:
         for lr in settings.lr:
-            for act in dict.fromkeys([*baseline, *study.act]):
-                run = make_run(settings, act, seed, lr, annealed=act not in baseline)
-                jobs.setdefault(run.digest, Job(run, config_yaml(run, settings)))
+            for act, (text, code) in pairs.items():
+                config = make_config(settings, lr, annealed=act not in baseline)
+                run = Run(settings.experiment.name, act, text, code, seed, config)
+                jobs.setdefault(run.digest, Job(run, settings))
     return list(jobs.values())
 
 
-def make_run(settings: Settings, act: str, seed: int, lr: float, annealed: bool) -> Run:
-    """The run of an activation, a seed and a learning rate."""
-    experiment, options = settings.experiment, settings.run
+def text_and_code(settings: Settings, act: str) -> tuple[str, str]:
+    """The pair of an activation as text, and the digest of the code that computes it."""
+    pair = surrogate.get(act)
+    files = () if act.split("(")[0] in BUILT_IN else (content for _, content in settings.sources)
+    return readable_text(pair, otherwise=act), code_of(pair, files)
+
+
+def make_config(settings: Settings, lr: float, annealed: bool) -> dict[str, Any]:
+    """All that can change the result of a run, apart from its activation and its seed."""
+    options = settings.run
     groups = {name: dict(group) for name, group in settings.groups.items()}
     groups["optimizer"]["lr"] = lr
-    incidental = experiment.data_kind(groups["data"]).incidental
+    incidental = settings.experiment.data_kind(groups["data"]).incidental
     groups["data"] = {k: v for k, v in groups["data"].items() if k not in incidental}
     config: dict[str, Any] = {
         "compile": options.compile, "channels_last": options.channels_last, **groups
@@ -61,16 +90,7 @@ def make_run(settings: Settings, act: str, seed: int, lr: float, annealed: bool)
         config["probe"] = {"every": options.probe_every}
     if options.anneal and annealed:
         config["anneal"] = {"schedules": options.anneal, "every": options.anneal_every}
-    pair = surrogate.get(act)
-    files = () if act.split("(")[0] in BUILT_IN else (content for _, content in settings.sources)
-    return Run(
-        experiment.name,
-        act,
-        text=readable_text(pair, otherwise=act),
-        code=code_of(pair, files),
-        seed=seed,
-        config=config,
-    )
+    return config
 
 
 def check_anneal(settings: Settings) -> None:
@@ -82,22 +102,3 @@ def check_anneal(settings: Settings) -> None:
             surrogate.Anneal(surrogate.get(act), settings.run.anneal, steps=1)
         except ValueError as error:
             raise UsageError(f"--anneal for {act}: {error}") from error
-
-
-def config_yaml(run: Run, settings: Settings) -> str:
-    """The settings of one run, in the form that --config takes."""
-    options = settings.run
-    anneal = run.config.get("anneal", {"schedules": {}, "every": "step"})
-    config = {
-        "experiment": run.experiment,
-        "act": [run.act],
-        "seed": [run.seed],
-        **run.config,
-        "anneal": anneal["schedules"],
-        "anneal_every": anneal["every"],
-        "probe": options.probe,
-        "probe_every": options.probe_every,
-        "logger": options.logger,
-        "data": dict(settings.groups["data"]),
-    }
-    return yaml.safe_dump(config, sort_keys=False, allow_unicode=True)

@@ -198,7 +198,7 @@ def test_a_study_of_the_classifier_ranks_the_most_accurate_first(
     cells = [re.split(r"\s{2,}", line) for line in table]
     assert cells[0] == ["activation", "learning rate", "runs", "test accuracy: mean ± sd", "values"]
     for row, act in zip(cells[1:], ("relu", "sigmoid"), strict=True):
-        assert row[:3] == [act, f"{best[act]:g}", "2"]
+        assert row[:3] == [act, f"{best[act]:g} (edge)", "2"]
         assert row[3].startswith(f"{scores[act]:.5f} ± ")
     assert report.main([str(runs / "classifier"), "--metric", "test_accuracy"]) == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[1:3]] == list(best)
@@ -219,7 +219,7 @@ def test_a_failure_has_the_figures_of_its_experiment(tmp_path: Path, experiment:
 def test_the_runs_are_those_of_the_experiments_command(study: Study, tmp_path: Path, run: Command):
     """The same directories, losses and files; and what is done is done for both."""
     settings = ("--model.channels", "2", "--trainer.max_epochs", "2", "--data.limit", "64")
-    assert study(*ONE, *settings, "--config", str(CONFIGS / "smoke.yaml")).code == 0
+    assert study(*ONE, "--config", str(CONFIGS / "smoke.yaml"), *settings).code == 0
     directory = tmp_path / "runs" / "autoencoder" / "relu" / "seed0"
     assert run("relu", tmp_path / "alone", "--baseline", "none", *settings).code == 0
     alone = tmp_path / "alone" / "autoencoder" / "relu" / "seed0"
