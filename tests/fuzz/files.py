@@ -202,9 +202,8 @@ def read_result(case: tuple[bytes, bytes, bytes, bytes, bool]) -> None:
     assert "\\input" not in table.latex()
     cells = csv.reader(io.StringIO(as_csv(results, "linear", "test_loss")))
     assert not any(cell.startswith(("=", "@")) for line in cells for cell in line)
-    if drawn:
-        draw(read, Path(), "linear")
-        draw_study(read, Path(), "linear")
+    if drawn:  # one of the two kinds of figures, as each takes a good part of the time of a case
+        (draw if len(content) % 2 else draw_study)(read, Path(), "linear")
     for record in read:
         layers(record, last=True)
 
