@@ -12,10 +12,9 @@ import torch
 
 from experiments.common.files import write_json
 from experiments.runs.provenance import commit, versions
-from experiments.runs.records import as_stored
+from experiments.runs.records import described
 from experiments.runs.run import Run
 from experiments.tasks.data import Images
-from experiments.tasks.experiment import named
 from experiments.training.checkpoints import PREVIOUS
 from experiments.training.loop import train
 
@@ -46,11 +45,7 @@ def carry_out(
         (directory / "result.json").unlink(missing_ok=True)  # of an attempt that failed
         outcome = train(run, directory, data, progress_bar, checkpoint_every, logger)
         result = {
-            "experiment": run.experiment,
-            "measured": as_stored(named(run.experiment)),
-            "act": run.act,
-            "text": run.text,
-            "seed": run.seed,
+            **described(run),
             **outcome,
             "threads": torch.get_num_threads(),
             "precision": run.config["trainer"]["precision"],

@@ -1,4 +1,4 @@
-"""What is kept of runs: read from their directories or from the file of a study, and written there.
+"""Reads the results of runs from their directories or from a study's file, and writes that file.
 
 A study is published as JSON Lines, `<study>.jsonl`: a line for each run, an object of its name and
 of what is kept of it. Tables are objects of columns, for `pandas.DataFrame(line["curve"])`; in them

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from experiments.common.errors import RunError, UsageError
 from experiments.common.files import FileError, below, flat
 from experiments.runs.published import Cells, Line, as_columns, as_rows, gather, write_lines
+from experiments.runs.run import Run
 from experiments.tasks.experiment import BUILT_IN, Measured, named
 from experiments.training.metrics import METRICS, Row
 from surrogate.training.recording import Recording
@@ -236,9 +237,19 @@ def measured(result: Mapping[str, Any]) -> Measured:
     return Measured(**{**stored, "metrics": tuple(stored["metrics"])})
 
 
-def as_stored(measured: Measured) -> dict[str, Any]:
-    """What is measured, for result.json: it can be read where the experiment is not known."""
-    return {field.name: getattr(measured, field.name) for field in fields(Measured)}
+def described(run: Run) -> dict[str, Any]:
+    """What every result.json says of its run, however it ended.
+
+    What is measured is part of it, so that the result can be read where the experiment is unknown.
+    """
+    experiment = named(run.experiment)
+    return {
+        "experiment": run.experiment,
+        "measured": {field.name: getattr(experiment, field.name) for field in fields(Measured)},
+        "act": run.act,
+        "text": run.text,
+        "seed": run.seed,
+    }
 
 
 def unfinished(folder: Path) -> int:

@@ -82,7 +82,7 @@ class Run:
 
     @property
     def digest(self) -> str:
-        """Of its identity: tells any two runs apart."""
+        """The SHA-256 of the identity, which no two runs share."""
         return hashlib.sha256(json.dumps(self.identity, sort_keys=True).encode()).hexdigest()
 
     def wait_for(self, root: Path, seconds: float = 300.0) -> Path:

@@ -15,7 +15,7 @@ from typing import Any
 
 from experiments.common.errors import HeldError, RunError
 from experiments.common.files import read_json, write_json
-from experiments.runs.records import as_stored, require_result
+from experiments.runs.records import described, require_result
 from experiments.runs.run import held
 from experiments.studies.engines.base import Ended, Engine, reason
 from experiments.studies.plan import Job
@@ -190,11 +190,7 @@ def failure(state: State, message: str, command: str) -> dict[str, Any]:
     with suppress(RunError, OSError):
         rows = read_metrics(directory / "metrics.csv") if directory else []
     result = {
-        "experiment": run.experiment,
-        "measured": as_stored(named(run.experiment)),
-        "act": run.act,
-        "text": run.text,
-        "seed": run.seed,
+        **described(run),
         "status": "failed",
         "message": message,
         **dict.fromkeys(named(run.experiment).figures),

@@ -132,7 +132,7 @@ def published(path: Path) -> list[Audited]:
 
 
 def directories(folder: Path) -> list[Path]:
-    """Those of runs in and below a folder, that were trained or have been audited."""
+    """The directories in and below a folder whose runs were trained or have been audited."""
     names = ("identity.json", "audit.json")
     found = sorted({path.parent for name in names for path in below(folder, name)})
     if not found:

@@ -1,4 +1,4 @@
-"""What is kept of a run's audits: written, read back, published.
+"""Writes the audits of a run to its directory, reads them back, and publishes them.
 
 audit.csv   what `surrogate.audit` has in its rows, for each epoch
 audit.json  the settings, what made it, and for each epoch the loss and the line search

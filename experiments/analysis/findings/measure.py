@@ -355,7 +355,7 @@ class Outcome:
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """That of the figure; None where nothing is judged."""
+        """The confidence interval of the figure; None where nothing is judged."""
         return self.measured.interval(self.measured.level) if self.measured.enough else None
 
     @property

@@ -113,7 +113,7 @@ def figure(outcome: Outcome) -> str:
 
 
 def interval(outcome: Outcome) -> str:
-    """That of the figure, and its confidence."""
+    """The interval of the figure, with its confidence, as text."""
     if outcome.interval is None:
         return "–"
     low, high = map(outcome.claim.comparison.figure, outcome.interval)

@@ -48,7 +48,7 @@ class Group:
 
     @property
     def seeds(self) -> set[int]:
-        """Those of all runs, however they ended."""
+        """The seeds of all its runs, however these ended."""
         return {result["seed"] for result in self.results}
 
     def at(self, seeds: Collection[int]) -> Group:

@@ -154,7 +154,7 @@ def mean_difference(standing: Standing) -> str:
 
 
 def interval(standing: Standing) -> str:
-    """That of the difference, and its confidence."""
+    """The interval of the difference, with its confidence, as text."""
     if standing.difference is None or (judgement := standing.difference.judgement) is None:
         return "–"
     low, high = judgement.interval
